@@ -1,0 +1,89 @@
+"""pytest_llm: model quality, testable like code.
+
+    assert_perplexity_below(llm, texts, 25)
+
+The path of one assertion, top to bottom:
+
+    assertions    the functions that people write in tests
+    inference     how examples become outputs: windows, batches, log-probabilities
+    models        what can be measured, and how it is loaded
+    metrics       sums per example, one formula over them
+    verdict       measurement, limit, verdict: the one place where a number passes or fails
+    statistics    how sure a number is
+    data          examples, and where they come from
+
+The edge: `plugin` (pytest's hooks), `fixtures`, `markers`, `thresholds`, `reports`.
+
+Names are loaded when they are first used: importing this package, or its pytest plugin, imports none of torch,
+transformers, numpy and hypothesis.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pytest_llm.assertions.quality import assert_perplexity_below
+    from pytest_llm.data.embedded import embedded
+    from pytest_llm.data.example import Example
+    from pytest_llm.data.loading import Columns, load_examples
+    from pytest_llm.errors import MisuseError
+    from pytest_llm.inference.measure import measure
+    from pytest_llm.models.language_model import LanguageModel, Window, WindowedModel
+    from pytest_llm.models.loading import load_model
+    from pytest_llm.verdict import Limit, Measurement, Outcome, QualityError, Verdict, judge
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Columns": "data.loading",
+    "Example": "data.example",
+    "LanguageModel": "models.language_model",
+    "Limit": "verdict",
+    "Measurement": "verdict",
+    "MisuseError": "errors",
+    "Outcome": "verdict",
+    "QualityError": "verdict",
+    "Verdict": "verdict",
+    "Window": "models.language_model",
+    "WindowedModel": "models.language_model",
+    "assert_perplexity_below": "assertions.quality",
+    "embedded": "data.embedded",
+    "judge": "verdict",
+    "load_examples": "data.loading",
+    "load_model": "models.loading",
+    "measure": "inference.measure",
+}
+
+__all__ = [
+    "Columns",
+    "Example",
+    "LanguageModel",
+    "Limit",
+    "Measurement",
+    "MisuseError",
+    "Outcome",
+    "QualityError",
+    "Verdict",
+    "Window",
+    "WindowedModel",
+    "assert_perplexity_below",
+    "embedded",
+    "judge",
+    "load_examples",
+    "load_model",
+    "measure",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

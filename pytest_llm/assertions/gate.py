@@ -1,0 +1,42 @@
+"""What all assertions share: the verdict is recorded before it is raised, and failures point at the caller's line."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+from pytest_llm.errors import MisuseError
+from pytest_llm.recording import record_verdict
+from pytest_llm.verdict import Limit, Measurement, QualityError, judge
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def gate(measurement: Measurement, limit: Limit) -> Measurement:
+    """Judge, record, and raise unless it is a pass.
+
+    Raises:
+        QualityError: the verdict is not a pass; its text is the whole explanation.
+    """
+    verdict = judge(measurement, limit)
+    record_verdict(verdict)
+    if not verdict.passed:
+        raise QualityError(verdict)
+    return measurement
+
+
+def assertion(function: Callable[P, R]) -> Callable[P, R]:
+    """Decorate a public assertion: our own frames stay out of the traceback of a verdict or of a misuse."""
+
+    @functools.wraps(function)
+    def called(*args: P.args, **kwargs: P.kwargs) -> R:
+        __tracebackhide__ = True
+        try:
+            return function(*args, **kwargs)
+        except (QualityError, MisuseError) as error:
+            # cut the traceback here: what lies below is how we found out, which the message says in words
+            raise error.with_traceback(None)  # noqa: B904
+
+    return called

@@ -1,0 +1,1 @@
+"""What is measured on: examples with stable identities, and the ways to load them."""

@@ -1,0 +1,24 @@
+"""One unit of data: a document, or a row of a data set."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A text with an identity that survives reordering."""
+
+    id: str
+    """Unique in its data set: given by the data, else the beginning of the text's SHA-256."""
+    text: str
+    label: str
+    """How reports call it: the given id, or its position (`#3`, counted from 0) where none was given."""
+    cluster: str | None = None
+    """Examples of one cluster (chapters of one book, turns of one dialogue) are not independent of each other."""
+
+
+def fingerprint(text: str) -> str:
+    """SHA-256 of the text in UTF-8, in hexadecimal. Lone surrogates, which UTF-8 cannot hold, keep their code."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

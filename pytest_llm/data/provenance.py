@@ -1,0 +1,18 @@
+"""Where a number comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where a number comes from."""
+
+    model: str
+    dtype: str = ""
+    device: str = ""
+
+    def __str__(self) -> str:
+        precision = f"{self.dtype} on {self.device}" if self.dtype else ""
+        return ", ".join(part for part in (self.model, precision) if part)

@@ -1,0 +1,80 @@
+"""The fixtures. Each imports what it needs inside its body, so that a test run without them costs nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_llm.errors import MisuseError
+
+if TYPE_CHECKING:
+    from pytest_llm.data.loading import Data
+    from pytest_llm.models.language_model import AnyModel
+    from pytest_llm.models.loading import Model
+    from pytest_llm.verdict import Measurement
+
+
+@pytest.fixture(scope="session")
+def llm_device(request: pytest.FixtureRequest) -> str:
+    """Device for models, such as "cpu" or "cuda:1": --llm-device, by default this xdist worker's GPU, else the CPU."""
+    __tracebackhide__ = True
+    from pytest_llm.models.devices import choose_device
+
+    try:
+        return choose_device(request.config.getoption("llm_device"))
+    except MisuseError as error:
+        raise pytest.UsageError(f"--llm-device: {error}") from None
+
+
+@pytest.fixture
+def llm_devices(request: pytest.FixtureRequest) -> list[str]:
+    """Devices of a test marked llm_gpu, as many as its marker counts: this xdist worker's share of the machine."""
+    from pytest_llm.markers import asked_by
+    from pytest_llm.models.devices import assigned_gpus, gpus, worker_number
+
+    required = asked_by(request.node, "llm_gpu")
+    if not required:
+        raise pytest.UsageError(f"{request.node.nodeid}: llm_devices is for tests marked llm_gpu")
+    return [f"cuda:{gpu.index}" for gpu in assigned_gpus(gpus(), worker_number(), required[-1])]
+
+
+@pytest.fixture(scope="session")
+def llm(request: pytest.FixtureRequest, llm_device: str) -> AnyModel:
+    """The model under test: --llm-model, else PYTEST_LLM_MODEL, else the ini key llm_model, else a tiny one that is shipped.
+
+    Override it in your conftest.py to measure a model that no path describes: return a (model, tokenizer) pair, or any
+    object with a method score(texts).
+    """
+    __tracebackhide__ = True
+    from pytest_llm.models.loading import DEFAULT_MODEL, load_model
+
+    config = request.config
+    options = [
+        ("--llm-model", config.getoption("llm_model")),
+        ("PYTEST_LLM_MODEL", os.environ.get("PYTEST_LLM_MODEL")),
+        ("ini key llm_model", config.getini("llm_model")),
+    ]
+    origin, source = next(((origin, value) for origin, value in options if value), ("default", DEFAULT_MODEL))
+    try:
+        return load_model(source, device=llm_device, dtype=config.getoption("llm_dtype"))
+    except MisuseError as error:
+        raise pytest.UsageError(f"{origin}: {error}") from None
+
+
+@pytest.fixture
+def llm_measure(request: pytest.FixtureRequest) -> Callable[..., Measurement]:
+    """Measure and leave the verdict to the marker llm_threshold.
+
+    Call it as llm_measure("perplexity", texts); it measures the fixture llm, or what model=… names.
+    """
+    from pytest_llm.assertions.gate import assertion
+    from pytest_llm.inference.measure import measure
+
+    @assertion
+    def measure_now(metric: str, data: Data, *, model: Model | None = None, **settings: Any) -> Measurement:
+        return measure(request.getfixturevalue("llm") if model is None else model, data, metric, **settings)
+
+    return measure_now

@@ -1,0 +1,125 @@
+"""Answer `Score` requests: the log-probability of each token of each text.
+
+Models with a context length are planned for here: texts are cut into windows, windows of one length are scored together
+(so no batch is ever padded), and the pieces are put together again in the order of the texts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+
+from pytest_llm.data.example import Example
+from pytest_llm.errors import MisuseError
+from pytest_llm.inference.windows import rolling_windows, strided_windows
+from pytest_llm.metrics.requests import Score
+from pytest_llm.models.language_model import AnyModel, LanguageModel, Window, WindowedModel
+from pytest_llm.statistics.jackknife import FloatArray
+
+ROUNDING = 1e-3
+"""A log-probability may exceed 0 by this much before it is refused: float16 rounding, not a wrong number."""
+
+
+def window_length(model: AnyModel, request: Score) -> int | None:
+    """The context length in tokens that a request is answered with; None where the model plans its own.
+
+    Raises:
+        MisuseError: max_length exceeds the model's context.
+    """
+    if not isinstance(model, WindowedModel):
+        return None
+    if request.max_length is not None and request.max_length > model.max_length:
+        raise MisuseError(f"max_length={request.max_length} exceeds the model's context of {model.max_length} tokens")
+    return request.max_length or model.max_length
+
+
+def score(model: AnyModel, examples: Sequence[Example], request: Score) -> list[FloatArray]:
+    """The log-probabilities of each example's scored tokens, natural logarithm.
+
+    Raises:
+        MisuseError: nothing to score in some text, a setting that the model has no use for, an answer of the wrong shape.
+    """
+    if isinstance(model, WindowedModel):
+        outputs = _score_windows(model, examples, request)
+    else:
+        outputs = _score_texts(model, examples, request)
+    for example, output in zip(examples, outputs, strict=True):
+        if output.size and output.max() > ROUNDING:
+            raise MisuseError(
+                f"the model gives a token of {example.label} the log-probability {output.max():.4g}; none can exceed 0 "
+                f"(are these logits, or positive losses?)"
+            )
+    return outputs
+
+
+def _score_windows(model: WindowedModel, examples: Sequence[Example], request: Score) -> list[FloatArray]:
+    plan = [_windows(model, example, tokens, request) for example, tokens in _encode(model, examples)]
+    by_length: dict[int, list[tuple[int, int, Window]]] = defaultdict(list)
+    for row, windows in enumerate(plan):
+        for position, window in enumerate(windows):
+            by_length[len(window.tokens)].append((row, position, window))
+    pieces: list[dict[int, FloatArray]] = [{} for _ in plan]
+    for length in sorted(by_length, reverse=True):  # the largest first: what does not fit in memory fails at once
+        places = by_length[length]
+        answers = model.score_windows([window for _, _, window in places])
+        for (row, position, _), answer in zip(places, answers, strict=True):
+            pieces[row][position] = answer
+    return [np.concatenate([found[position] for position in sorted(found)]) for found in pieces]
+
+
+def _encode(model: WindowedModel, examples: Sequence[Example]) -> list[tuple[Example, list[int]]]:
+    try:
+        encoded = model.encode([example.text for example in examples])
+    except (UnicodeError, TypeError) as error:
+        # one text at a time, to name the culprit; a lone surrogate is the usual one
+        for example in examples:
+            try:
+                model.encode([example.text])
+            except (UnicodeError, TypeError):
+                raise MisuseError(f"the text of {example.label} cannot be tokenized: {error}") from None
+        raise
+    return list(zip(examples, encoded, strict=True))
+
+
+def _windows(model: WindowedModel, example: Example, tokens: list[int], request: Score) -> list[Window]:
+    if request.add_bos and model.prefix_token is None:
+        raise MisuseError("the tokenizer has neither BOS nor EOS to put in front: use add_bos=False")
+    prefix = [model.prefix_token] if request.add_bos and model.prefix_token is not None else []
+    sequence = prefix + tokens
+    if not tokens:
+        raise MisuseError(f"the text of {example.label} has no tokens: {example.text[:40]!r}")
+    if len(sequence) < 2:
+        raise MisuseError(
+            f"the text of {example.label} is a single token ({example.text!r}), which has nothing before it to predict it "
+            f"from: use add_bos=True, or drop it"
+        )
+    length = window_length(model, request) or model.max_length
+    if request.stride is None:
+        return rolling_windows(sequence, length)
+    return strided_windows(sequence, length, request.stride)
+
+
+def _score_texts(model: LanguageModel, examples: Sequence[Example], request: Score) -> list[FloatArray]:
+    if request != Score():
+        raise MisuseError(
+            f"{type(model).__name__} scores whole texts in its own way: stride, max_length and add_bos have no meaning for it"
+        )
+    answers = list(model.score([example.text for example in examples]))
+    if len(answers) != len(examples):
+        raise MisuseError(f"{type(model).__name__}.score returned {len(answers)} results for {len(examples)} texts")
+    return [_checked(model, example, answer) for example, answer in zip(examples, answers, strict=True)]
+
+
+def _checked(model: LanguageModel, example: Example, answer: Sequence[float]) -> FloatArray:
+    try:
+        output = np.asarray(answer, dtype=np.float64)
+    except (TypeError, ValueError):
+        output = np.asarray(math.nan)
+    if output.ndim != 1 or output.size == 0:
+        raise MisuseError(
+            f"{type(model).__name__}.score returned {answer!r} for {example.label}; expected one log-probability per token"
+        )
+    return output

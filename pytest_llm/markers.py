@@ -1,0 +1,81 @@
+"""The markers, as a table: a marker's signature says which arguments it takes, its docstring is its help.
+
+Calling the function with a mark's arguments validates them and returns what the mark asks for.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pytest_llm.errors import MisuseError
+from pytest_llm.models.devices import GpuRequirement, parse_memory
+from pytest_llm.thresholds import Thresholds, parse_limits
+
+
+def llm_threshold(suite: str | None = None, /, **limits: float) -> Thresholds:
+    """Check what the test measured against limits such as perplexity_below=25, after its body has run.
+
+    A metric that is named here and not measured by the test is a failure. On a function, a class or a module (pytestmark);
+    the nearest limit holds. A suite name takes the limits of that table in the file of the ini key llm_thresholds.
+    """
+    if suite is not None and not isinstance(suite, str):
+        raise MisuseError(f"the suite is {suite!r}; limits are keywords, as in llm_threshold(perplexity_below=25)")
+    if suite is None and not limits:
+        raise MisuseError("no limit given; write for example llm_threshold(perplexity_below=25)")
+    return Thresholds(suite, parse_limits(limits, "the llm_threshold marker"))
+
+
+def llm_gpu(count: int = 1, memory: str | float = 0, capability: tuple[int, int] = (0, 0)) -> GpuRequirement:
+    """Run the test only on a machine with the CUDA devices it needs; skip it elsewhere, saying what is missing.
+
+    count: how many GPUs; memory: of each, such as "40GB"; capability: compute capability, such as (9, 0).
+    """
+    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+        raise MisuseError(f"count={count!r}: expected a whole number of GPUs, at least 1")
+    if not (
+        isinstance(capability, tuple) and len(capability) == 2 and all(isinstance(part, int) for part in capability)
+    ):
+        raise MisuseError(f"capability={capability!r}: expected a pair such as (9, 0)")
+    return GpuRequirement(count, parse_memory(memory), capability)
+
+
+def llm_nightly() -> None:
+    """Run the test only when pytest is called with --llm-nightly."""
+
+
+MARKERS: dict[str, Callable[..., Any]] = {
+    function.__name__: function for function in (llm_threshold, llm_gpu, llm_nightly)
+}
+
+
+def help_lines() -> list[str]:
+    """One line for each marker, as `pytest --markers` shows it."""
+    lines = []
+    for name, function in MARKERS.items():
+        parameters = [p.replace(annotation=p.empty) for p in inspect.signature(function).parameters.values()]
+        shown = [p for p in parameters if p.kind is not p.POSITIONAL_ONLY]
+        doc = " ".join((function.__doc__ or "").split())
+        lines.append(f"{name}{inspect.Signature(shown)}: {doc}")
+    return lines
+
+
+def asked_by(item: pytest.Item, name: str) -> list[Any]:
+    """What all marks of that name on a test ask for, farthest (module) first.
+
+    Raises:
+        pytest.UsageError: the arguments of a mark do not fit; the message names the test and what is expected.
+    """
+    found = []
+    for mark in reversed(list(item.iter_markers(name))):
+        try:
+            found.append(MARKERS[name](*mark.args, **mark.kwargs))
+        except MisuseError as error:
+            raise pytest.UsageError(f"{item.nodeid}: marker {name}: {error}") from None
+        except TypeError as error:
+            expected = inspect.signature(MARKERS[name])
+            raise pytest.UsageError(f"{item.nodeid}: {error}; expected {name}{expected}") from None
+    return found

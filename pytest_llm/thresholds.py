@@ -1,0 +1,164 @@
+"""Limits that stand on a test instead of in it: from the marker `llm_threshold` and from the ini file's TOML table.
+
+Nearer wins: class over module, function over class; and the file wins over the marker, so that CI can tune a limit without
+touching code. Standard library only until a limit is checked.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_llm.errors import MisuseError
+from pytest_llm.metrics import METRICS
+
+if TYPE_CHECKING:
+    from pytest_llm.recording import Recorder
+    from pytest_llm.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """One limit on one metric."""
+
+    metric: str
+    value: float
+    origin: str
+
+    @property
+    def keyword(self) -> str:
+        return f"{self.metric}_{METRICS[self.metric].good}"
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """The limits of one `llm_threshold` marker, and the suite of the TOML file that may replace them."""
+
+    suite: str | None
+    limits: Mapping[str, Threshold]
+
+
+KEYWORDS = {f"{name}_{entry.good}": name for name, entry in METRICS.items()}
+
+
+def parse_limits(limits: Mapping[str, Any], origin: str) -> dict[str, Threshold]:
+    """Check `{"perplexity_below": 25}` and key it by metric.
+
+    Raises:
+        MisuseError: an unknown keyword, or a limit that is not a finite number.
+    """
+    parsed = {}
+    for keyword, value in limits.items():
+        if keyword not in KEYWORDS:
+            raise MisuseError(f"{origin}: unknown limit {keyword!r}; there are: {', '.join(KEYWORDS)}")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise MisuseError(f"{origin}: {keyword}={value!r} is not a finite number")
+        parsed[KEYWORDS[keyword]] = Threshold(KEYWORDS[keyword], float(value), f"{keyword} in {origin}")
+    return parsed
+
+
+@dataclass(frozen=True, slots=True)
+class ThresholdFile:
+    """The TOML file of the ini key `llm_thresholds`: one table per suite name or test id."""
+
+    name: str
+    tables: Mapping[str, Mapping[str, Threshold]]
+
+    @classmethod
+    def read(cls, path: Path) -> ThresholdFile:
+        """Read and check the whole file.
+
+        Raises:
+            MisuseError: no such file, not TOML, not one table of limits per key.
+        """
+        if sys.version_info >= (3, 11):
+            import tomllib
+        else:
+            import tomli as tomllib
+        try:
+            content = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise MisuseError(f"llm_thresholds: cannot read {path}: {error}") from None
+        tables = {}
+        for key, limits in content.items():
+            if not isinstance(limits, dict):
+                raise MisuseError(
+                    f'{path.name}: {key} = {limits!r} is not in a table; write ["{key}"] above its limits'
+                )
+            tables[key] = parse_limits(limits, f"[{key}] of {path.name}")
+        return cls(path.name, tables)
+
+    def test_ids(self) -> Iterator[str]:
+        """The keys that name a test, a class or a module, not a suite."""
+        return (key for key in self.tables if is_test_id(key))
+
+
+NO_FILE = ThresholdFile("", {})
+
+
+def is_test_id(key: str) -> bool:
+    return "::" in key or key.endswith(".py")
+
+
+def containers(node_id: str) -> Iterator[str]:
+    """The keys that apply to a test, farthest first: module, class, function, function with parameters."""
+    path, *names = node_id.partition("[")[0].split("::")
+    for depth in range(len(names) + 1):
+        yield "::".join([path, *names[:depth]])
+    if "[" in node_id:
+        yield node_id
+
+
+def thresholds_of(node_id: str, marks: Collection[Thresholds], file: ThresholdFile) -> dict[str, Threshold]:
+    """The limits that hold for a test, by metric.
+
+    Args:
+        node_id: pytest's id of the test.
+        marks: its markers, farthest first (module, class, function).
+        file: the TOML file, or `NO_FILE`.
+
+    Raises:
+        MisuseError: a marker names a suite that the file does not have.
+    """
+    limits: dict[str, Threshold] = {}
+    for mark in marks:
+        limits.update(mark.limits)
+        if mark.suite is None:
+            continue
+        if mark.suite not in file.tables:
+            where = (
+                f"{file.name} has only: {', '.join(file.tables)}"
+                if file.name
+                else "the ini key llm_thresholds is not set"
+            )
+            raise MisuseError(f"llm_threshold names the suite {mark.suite!r}, but {where}")
+        limits.update(file.tables[mark.suite])
+    for key in containers(node_id):
+        limits.update(file.tables.get(key, {}))
+    return limits
+
+
+def check(thresholds: Mapping[str, Threshold], recorder: Recorder) -> Iterator[Verdict]:
+    """Judge every measurement of the named metrics.
+
+    Raises:
+        MisuseError: a metric was named but not measured, so there is nothing that could pass.
+    """
+    from pytest_llm.verdict import Limit, judge
+
+    measured = [measurement.metric for measurement in recorder.measurements]
+    for threshold in thresholds.values():
+        if threshold.metric not in measured:
+            found = f"it measured only {', '.join(dict.fromkeys(measured))}" if measured else "it measured nothing"
+            raise MisuseError(
+                f"{threshold.keyword}={threshold.value:g} was never checked: the test did not measure "
+                f"{threshold.metric} ({found}); measure it in the test's body, for example with llm_measure"
+            )
+        limit = Limit(METRICS[threshold.metric].good, threshold.value, origin=threshold.origin)
+        for measurement in recorder.measurements:
+            if measurement.metric == threshold.metric:
+                yield judge(measurement, limit)

@@ -1,0 +1,226 @@
+"""Measurement, limit, verdict: `judge` is the only place where a number passes or fails, and where the sentence is written.
+
+    measurement = measure(model, texts, "perplexity")
+    verdict = judge(measurement, Limit.below(25))
+
+Comparisons are written so that NaN never passes. No model, no disk, no pytest.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from numbers import Real
+from typing import Literal
+
+import numpy as np
+
+from pytest_llm.data.example import Example
+from pytest_llm.data.provenance import Provenance
+from pytest_llm.errors import MisuseError
+from pytest_llm.statistics.jackknife import Estimate, FloatArray
+
+FEWEST_UNITS = 10
+"""Below this many independent documents nothing is claimed about text other than these documents."""
+WORST = 5
+_SNIPPET = 60
+
+
+class Outcome(Enum):
+    """How a gate ends. Only PASSED is a pass."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    INCONCLUSIVE = "inconclusive"
+    """Confidence was asked for, and the data can neither prove nor disprove the claim."""
+    ERROR = "error"
+    """There is no number to judge (NaN)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """The claim that a value is below, or above, a number; strictly."""
+
+    side: Literal["below", "above"]
+    value: float
+    confidence: float | None = None
+    """None: decide on this data as it is. 0.95: the claim must hold for text like this, proven at 95 %."""
+    origin: str = "the assertion's limit"
+    """Where the number stands, so that a failure can say what to change."""
+
+    def __post_init__(self) -> None:
+        if isinstance(self.value, bool) or not isinstance(self.value, Real) or not math.isfinite(self.value):
+            raise MisuseError(f"limit {self.value!r} ({type(self.value).__name__}): expected a finite number")
+        if self.confidence is not None and not 0.5 < self.confidence < 1:
+            raise MisuseError(f"confidence={self.confidence!r}: expected None or a probability such as 0.95")
+
+    @classmethod
+    def below(cls, value: float, *, confidence: float | None = None) -> Limit:
+        return cls("below", value, confidence)
+
+    @classmethod
+    def above(cls, value: float, *, confidence: float | None = None) -> Limit:
+        return cls("above", value, confidence)
+
+    def allows(self, value: float) -> bool:
+        return value < self.value if self.side == "below" else value > self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """A metric's value on a data set, with everything needed to judge it again without the model."""
+
+    metric: str
+    value: float
+    lower_is_better: bool
+    estimate: Estimate | None
+    """Its uncertainty over documents; None where there is none to be had (a single document)."""
+    examples: tuple[Example, ...]
+    statistics: FloatArray
+    """`[examples, k]`: what each example adds to the sums; the last column counts tokens, words, …"""
+    example_values: FloatArray
+    """`[examples]`: the metric of each example by itself."""
+    counts: str
+    signature: str
+    data: str
+    provenance: Provenance
+
+    @property
+    def n(self) -> int:
+        return len(self.examples)
+
+    def worst(self, count: int = WORST) -> list[tuple[Example, float]]:
+        """The examples with the worst values of their own, worst first; NaN counts as worst of all."""
+        badness = self.example_values if self.lower_is_better else -self.example_values
+        order = np.argsort(-np.where(np.isnan(badness), np.inf, badness), kind="stable")
+        return [(self.examples[i], float(self.example_values[i])) for i in order[:count]]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a limit says of a measurement. `str(verdict)` is the whole message; `sentence` its first line."""
+
+    outcome: Outcome
+    sentence: str
+    measurement: Measurement
+    limit: Limit
+
+    @property
+    def passed(self) -> bool:
+        return self.outcome is Outcome.PASSED
+
+    def __str__(self) -> str:
+        return "\n".join([self.sentence, *(f"  {title:<10} {text}" for title, text in self._evidence())])
+
+    def _evidence(self) -> Iterator[tuple[str, str]]:
+        m = self.measurement
+        yield "interval", _interval(m.estimate)
+        units = "" if m.estimate is None or m.estimate.units == m.n else f" in {m.estimate.units} clusters"
+        yield (
+            "measured",
+            f"{m.n} example{'s' * (m.n != 1)}{units}, {m.statistics[:, -1].sum():.0f} {m.counts}, {m.data}",
+        )
+        for rank, (example, value) in enumerate(m.worst()):
+            yield "" if rank else "worst", f"{value:>9.4g}  {example.label}  {_snippet(example.text)}"
+        yield "model", str(m.provenance)
+        yield "signature", m.signature
+        yield "to change", self._remedy()
+
+    def _remedy(self) -> str:
+        if self.outcome is Outcome.ERROR:
+            return (
+                "find the layer that yields NaN: weights that overflow float16 are the usual cause (try dtype float32)"
+            )
+        if self.outcome is Outcome.INCONCLUSIVE:
+            return "add documents, or drop confidence= to judge these documents alone"
+        return f"if {_number(self.measurement.value)} is acceptable, {self.limit.origin} is the place to say so"
+
+
+class QualityError(AssertionError):
+    """A gate that did not pass. The verdict is kept in `verdict`."""
+
+    __module__ = "pytest_llm"  # reports say pytest_llm.QualityError, the name that people import
+
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__(str(verdict))
+        self.verdict = verdict
+
+
+def judge(measurement: Measurement, limit: Limit) -> Verdict:
+    """Hold a measurement against a limit.
+
+    Without `limit.confidence` the value on this data decides, exactly. With it the claim is about text like this: FAILED if
+    the value misses the limit even on this data, PASSED if the one-sided confidence bound clears it as well, else
+    INCONCLUSIVE; fewer than 10 independent documents prove nothing.
+    """
+    if math.isnan(measurement.value):
+        return Verdict(Outcome.ERROR, _not_a_number(measurement), measurement, limit)
+    if limit.confidence is None:
+        outcome = Outcome.PASSED if limit.allows(measurement.value) else Outcome.FAILED
+        return Verdict(outcome, _plain_sentence(measurement, limit), measurement, limit)
+    return _judge_with_confidence(measurement, limit, limit.confidence)
+
+
+def _judge_with_confidence(m: Measurement, limit: Limit, confidence: float) -> Verdict:
+    if not limit.allows(m.value):
+        return Verdict(Outcome.FAILED, _plain_sentence(m, limit), m, limit)
+    claim = f"{m.metric} {_number(m.value)} is {{}} {limit.side} {_number(limit.value)}"
+    if m.estimate is None or m.estimate.units < FEWEST_UNITS:
+        units = 1 if m.estimate is None else m.estimate.units
+        sentence = (
+            f"{claim.format('not proven')}: {units} independent document{'s' * (units != 1)}, at least 10 are needed"
+        )
+        return Verdict(Outcome.INCONCLUSIVE, sentence, m, limit)
+    bound = m.estimate.upper(confidence) if limit.side == "below" else m.estimate.lower(confidence)
+    which = f"the {confidence * 100:g} % {'upper' if limit.side == 'below' else 'lower'} bound is {_number(bound)}"
+    if limit.allows(bound):
+        return Verdict(Outcome.PASSED, f"{claim.format('proven')}: {which}", m, limit)
+    needed = m.estimate.units_to_decide(limit.value, confidence)
+    sentence = f"{claim.format('not proven')}: {which}; about {needed} documents like these would decide ({m.estimate.units} now)"
+    return Verdict(Outcome.INCONCLUSIVE, sentence, m, limit)
+
+
+def _plain_sentence(m: Measurement, limit: Limit) -> str:
+    value, bound = _distinct(m.value, limit.value)
+    gap = abs(m.value - limit.value)
+    share = f"{100 * gap / abs(limit.value):.3g} %" if limit.value else "of zero"
+    if limit.allows(m.value):
+        return f"{m.metric} {value} is {limit.side} {bound} ({share} to spare)"
+    where = "over" if limit.side == "below" else "under"
+    if math.isinf(m.value):
+        by = "some token has probability 0"
+    else:
+        by = f"{where} the limit by {_number(gap)} ({share})" if gap else "it equals the limit"
+    return f"{m.metric} {value} is not {limit.side} {bound}: {by}"
+
+
+def _not_a_number(m: Measurement) -> str:
+    broken = [example.label for example, value in zip(m.examples, m.example_values, strict=True) if math.isnan(value)]
+    names = ", ".join(broken[:WORST]) + (", …" if len(broken) > WORST else "")
+    return f"{m.metric} is not a number: {len(broken)} of {m.n} examples gave NaN ({names})"
+
+
+def _interval(estimate: Estimate | None) -> str:
+    if estimate is None:
+        return "none: it takes at least two independent documents with finite values"
+    interval = estimate.interval()
+    return f"{_number(interval.low)} to {_number(interval.high)} on text like this (95 %, jackknife over documents)"
+
+
+def _snippet(text: str) -> str:
+    line = " ".join(text.split())
+    return repr(line if len(line) <= _SNIPPET else line[: _SNIPPET - 1] + "…")
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}" if abs(value) < 1e4 or not math.isfinite(value) else f"{value:,.0f}"
+
+
+def _distinct(value: float, limit: float) -> tuple[str, str]:
+    """Both numbers, with as many digits as it takes to tell them apart."""
+    if _number(value) != _number(limit) or value == limit:
+        return _number(value), _number(limit)
+    digits = next(d for d in range(5, 18) if f"{value:.{d}g}" != f"{limit:.{d}g}")
+    return f"{value:.{digits}g}", f"{limit:.{digits}g}"

@@ -1,0 +1,22 @@
+"""Shared fixtures: pytester, and the real models, loaded once."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_llm.models.loading import load_model
+from pytest_llm.models.transformers_model import TransformersModel
+
+pytest_plugins = ["pytester"]
+
+
+@pytest.fixture(scope="session")
+def tiny() -> TransformersModel:
+    """The shipped tiny-decoder, in float32 on the CPU."""
+    return load_model("tiny-decoder", device="cpu")
+
+
+@pytest.fixture(scope="session")
+def smollm2() -> TransformersModel:
+    """SmolLM2-135M of the [smollm2] extra, in float32 on the CPU. Tests that use it are marked `smollm2`."""
+    return load_model("smollm2", device="cpu")

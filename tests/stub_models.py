@@ -1,0 +1,56 @@
+"""Models whose probabilities can be added up by hand."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from pytest_llm.models.language_model import Window
+from pytest_llm.statistics.jackknife import FloatArray
+
+
+class UniformModel:
+    """Scores characters, each with probability `1/size`: its perplexity is `size`."""
+
+    name = "uniform"
+
+    def __init__(self, size: float = 8) -> None:
+        self.size = size
+        self.calls: list[list[str]] = []
+
+    def score(self, texts: Sequence[str]) -> list[list[float]]:
+        self.calls.append(list(texts))
+        return [[-math.log(self.size)] * len(text) for text in texts]
+
+
+class TableModel:
+    """Gives each text the log-probabilities it was told to give."""
+
+    def __init__(self, answers: Mapping[str, Sequence[float]]) -> None:
+        self.answers = answers
+
+    def score(self, texts: Sequence[str]) -> list[Sequence[float]]:
+        return [self.answers[text] for text in texts]
+
+
+class CharacterModel:
+    """A windowed model over characters that remembers the windows it was given.
+
+    The log-probability of a token is `−(number of tokens before it in the window)`, so each answer shows how much context
+    its token saw.
+    """
+
+    def __init__(self, max_length: int = 4, prefix_token: int | None = 0) -> None:
+        self.max_length = max_length
+        self.prefix_token = prefix_token
+        self.windows: list[Window] = []
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        return [[ord(character) for character in text] for text in texts]
+
+    def score_windows(self, windows: Sequence[Window]) -> Iterable[FloatArray]:
+        self.windows.extend(windows)
+        for window in windows:
+            yield -np.arange(len(window.tokens) - window.scored, len(window.tokens), dtype=np.float64)

@@ -30,9 +30,10 @@ if TYPE_CHECKING:
     from pytest_llm.data.loading import Columns, load_examples
     from pytest_llm.errors import MisuseError
     from pytest_llm.inference.measure import measure
+    from pytest_llm.limit import Limit
     from pytest_llm.models.language_model import LanguageModel, Window, WindowedModel
     from pytest_llm.models.loading import load_model
-    from pytest_llm.verdict import Limit, Measurement, Outcome, QualityError, Verdict, judge
+    from pytest_llm.verdict import Measurement, Outcome, QualityError, Verdict, judge
 
 __version__ = "0.1.0"
 
@@ -40,7 +41,7 @@ _HOMES = {
     "Columns": "data.loading",
     "Example": "data.example",
     "LanguageModel": "models.language_model",
-    "Limit": "verdict",
+    "Limit": "limit",
     "Measurement": "verdict",
     "MisuseError": "errors",
     "Outcome": "verdict",

@@ -52,15 +52,15 @@ MARKERS: dict[str, Callable[..., Any]] = {
 }
 
 
+def usage(name: str) -> str:
+    """How a marker is written, such as `llm_gpu(count=1, memory=0, capability=(0, 0))`."""
+    parameters = inspect.signature(MARKERS[name]).parameters.values()
+    return f"{name}{inspect.Signature([parameter.replace(annotation=parameter.empty) for parameter in parameters])}"
+
+
 def help_lines() -> list[str]:
     """One line for each marker, as `pytest --markers` shows it."""
-    lines = []
-    for name, function in MARKERS.items():
-        parameters = [p.replace(annotation=p.empty) for p in inspect.signature(function).parameters.values()]
-        shown = [p for p in parameters if p.kind is not p.POSITIONAL_ONLY]
-        doc = " ".join((function.__doc__ or "").split())
-        lines.append(f"{name}{inspect.Signature(shown)}: {doc}")
-    return lines
+    return [f"{usage(name)}: {' '.join((function.__doc__ or '').split())}" for name, function in MARKERS.items()]
 
 
 def asked_by(item: pytest.Item, name: str) -> list[Any]:
@@ -76,6 +76,5 @@ def asked_by(item: pytest.Item, name: str) -> list[Any]:
         except MisuseError as error:
             raise pytest.UsageError(f"{item.nodeid}: marker {name}: {error}") from None
         except TypeError as error:
-            expected = inspect.signature(MARKERS[name])
-            raise pytest.UsageError(f"{item.nodeid}: {error}; expected {name}{expected}") from None
+            raise pytest.UsageError(f"{item.nodeid}: {error}; expected {usage(name)}") from None
     return found

@@ -15,10 +15,11 @@ from pytest_llm.errors import MisuseError
 from pytest_llm.fixtures import llm, llm_device, llm_devices, llm_measure  # noqa: F401  # pytest finds fixtures here
 from pytest_llm.markers import asked_by, help_lines
 from pytest_llm.models.devices import GpuRequirement, gpus, skip_reason, worker_number
-from pytest_llm.recording import recording
+from pytest_llm.recording import Recorder, recording
 from pytest_llm.reports.properties import VERDICT, properties
 from pytest_llm.thresholds import NO_FILE, Threshold, ThresholdFile, check, containers, thresholds_of
 
+MISUSE = pytest.StashKey[str]()
 THRESHOLDS = pytest.StashKey[dict[str, Threshold]]()
 GPU_REQUIREMENTS = pytest.StashKey[list[GpuRequirement]]()
 
@@ -61,22 +62,34 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    file = _threshold_file(config, items)
-    for item in items:
-        try:
-            thresholds = thresholds_of(item.nodeid, asked_by(item, "llm_threshold"), file)
-        except MisuseError as error:
-            raise pytest.UsageError(f"{item.nodeid}: {error}") from None
-        if thresholds:
-            item.stash[THRESHOLDS] = thresholds
-        if required := asked_by(item, "llm_gpu"):
-            item.stash[GPU_REQUIREMENTS] = required
-        if asked_by(item, "llm_nightly") and not config.getoption("llm_nightly"):
-            item.add_marker(pytest.mark.skip(reason="runs nightly: pass --llm-nightly"))
+    try:
+        file = _threshold_file(config, items)
+        for item in items:
+            _read_markers(item, file)
+    except pytest.UsageError as error:
+        if not hasattr(config, "workerinput"):
+            raise
+        for item in items:  # an xdist worker that ends during collection is taken for crashed: let each test say it
+            item.stash[MISUSE] = str(error)
+
+
+def _read_markers(item: pytest.Item, file: ThresholdFile) -> None:
+    try:
+        thresholds = thresholds_of(item.nodeid, asked_by(item, "llm_threshold"), file)
+    except MisuseError as error:
+        raise pytest.UsageError(f"{item.nodeid}: {error}") from None
+    if thresholds:
+        item.stash[THRESHOLDS] = thresholds
+    if required := asked_by(item, "llm_gpu"):
+        item.stash[GPU_REQUIREMENTS] = required
+    if asked_by(item, "llm_nightly") and not item.config.getoption("llm_nightly"):
+        item.add_marker(pytest.mark.skip(reason="runs nightly: pass --llm-nightly"))
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
+    if message := item.stash.get(MISUSE, None):
+        pytest.fail(message, pytrace=False)
     if required := item.stash.get(GPU_REQUIREMENTS, None):
         reason = skip_reason(required[-1], gpus(), worker_number(), item.config.getoption("llm_device"))
         if reason is not None:  # before the skipping plugin looks, so that the reason is reported at the test's line
@@ -88,16 +101,24 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
     with recording() as recorder:
         try:
             yield
-            if thresholds := item.stash.get(THRESHOLDS, None):
-                try:
-                    recorder.verdicts.extend(verdicts := list(check(thresholds, recorder)))
-                except MisuseError as error:
-                    pytest.fail(str(error), pytrace=False)
-                if missed := [verdict for verdict in verdicts if not verdict.passed]:
-                    pytest.fail("\n\n".join(map(str, missed)), pytrace=False)
+            if (thresholds := item.stash.get(THRESHOLDS, None)) and (complaint := _complaint(thresholds, recorder)):
+                pytest.fail(complaint, pytrace=False)
         finally:
             for verdict in recorder.verdicts:
                 item.user_properties.extend(properties(verdict))
+
+
+def _complaint(thresholds: dict[str, Threshold], recorder: Recorder) -> str:
+    """Judge what the test measured by its markers; all that did not pass, as one message."""
+    complaints = []
+    try:
+        for verdict in check(thresholds, recorder):
+            recorder.verdicts.append(verdict)
+            if not verdict.passed:
+                complaints.append(str(verdict))
+    except MisuseError as error:
+        complaints.append(str(error))
+    return "\n\n".join(complaints)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

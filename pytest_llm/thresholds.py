@@ -6,7 +6,6 @@ touching code. Standard library only until a limit is checked.
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_llm.errors import MisuseError
+from pytest_llm.limit import Limit
 from pytest_llm.metrics import METRICS
 
 if TYPE_CHECKING:
@@ -26,12 +26,10 @@ class Threshold:
     """One limit on one metric."""
 
     metric: str
-    value: float
-    origin: str
+    limit: Limit
 
-    @property
-    def keyword(self) -> str:
-        return f"{self.metric}_{METRICS[self.metric].good}"
+    def __str__(self) -> str:
+        return f"{self.metric}_{self.limit.side}={self.limit.value:g}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +52,13 @@ def parse_limits(limits: Mapping[str, Any], origin: str) -> dict[str, Threshold]
     parsed = {}
     for keyword, value in limits.items():
         if keyword not in KEYWORDS:
-            raise MisuseError(f"{origin}: unknown limit {keyword!r}; there are: {', '.join(KEYWORDS)}")
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise MisuseError(f"{origin}: {keyword}={value!r} is not a finite number")
-        parsed[KEYWORDS[keyword]] = Threshold(KEYWORDS[keyword], float(value), f"{keyword} in {origin}")
+            raise MisuseError(f"unknown limit {keyword!r}; there are: {', '.join(KEYWORDS)}")
+        metric = KEYWORDS[keyword]
+        try:
+            limit = Limit(METRICS[metric].good, value, origin=f"{keyword} in {origin}")
+        except MisuseError as error:
+            raise MisuseError(f"{keyword}: {error}") from None
+        parsed[metric] = Threshold(metric, limit)
     return parsed
 
 
@@ -89,7 +90,10 @@ class ThresholdFile:
                 raise MisuseError(
                     f'{path.name}: {key} = {limits!r} is not in a table; write ["{key}"] above its limits'
                 )
-            tables[key] = parse_limits(limits, f"[{key}] of {path.name}")
+            try:
+                tables[key] = parse_limits(limits, f"[{key}] of {path.name}")
+            except MisuseError as error:
+                raise MisuseError(f"{path.name}: [{key}]: {error}") from None
         return cls(path.name, tables)
 
     def test_ids(self) -> Iterator[str]:
@@ -146,19 +150,20 @@ def check(thresholds: Mapping[str, Threshold], recorder: Recorder) -> Iterator[V
     """Judge every measurement of the named metrics.
 
     Raises:
-        MisuseError: a metric was named but not measured, so there is nothing that could pass.
+        MisuseError: after all that was measured: a metric was named but not measured, so there is nothing that could pass.
     """
-    from pytest_llm.verdict import Limit, judge
+    from pytest_llm.verdict import judge
 
-    measured = [measurement.metric for measurement in recorder.measurements]
+    measured = dict.fromkeys(measurement.metric for measurement in recorder.measurements)
     for threshold in thresholds.values():
-        if threshold.metric not in measured:
-            found = f"it measured only {', '.join(dict.fromkeys(measured))}" if measured else "it measured nothing"
-            raise MisuseError(
-                f"{threshold.keyword}={threshold.value:g} was never checked: the test did not measure "
-                f"{threshold.metric} ({found}); measure it in the test's body, for example with llm_measure"
-            )
-        limit = Limit(METRICS[threshold.metric].good, threshold.value, origin=threshold.origin)
         for measurement in recorder.measurements:
             if measurement.metric == threshold.metric:
-                yield judge(measurement, limit)
+                yield judge(measurement, threshold.limit)
+    vanished = [threshold for threshold in thresholds.values() if threshold.metric not in measured]
+    if vanished:
+        names = ", ".join(map(str, vanished))
+        found = f"it measured only {', '.join(measured)}" if measured else "it measured nothing"
+        raise MisuseError(
+            f"never checked: {names}; the test's body did not measure {', '.join(t.metric for t in vanished)} ({found}); "
+            f"measure it there, for example with llm_measure"
+        )

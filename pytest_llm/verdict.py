@@ -12,14 +12,12 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
-from numbers import Real
-from typing import Literal
 
 import numpy as np
 
 from pytest_llm.data.example import Example
 from pytest_llm.data.provenance import Provenance
-from pytest_llm.errors import MisuseError
+from pytest_llm.limit import Limit
 from pytest_llm.statistics.jackknife import Estimate, FloatArray
 
 FEWEST_UNITS = 10
@@ -37,35 +35,6 @@ class Outcome(Enum):
     """Confidence was asked for, and the data can neither prove nor disprove the claim."""
     ERROR = "error"
     """There is no number to judge (NaN)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """The claim that a value is below, or above, a number; strictly."""
-
-    side: Literal["below", "above"]
-    value: float
-    confidence: float | None = None
-    """None: decide on this data as it is. 0.95: the claim must hold for text like this, proven at 95 %."""
-    origin: str = "the assertion's limit"
-    """Where the number stands, so that a failure can say what to change."""
-
-    def __post_init__(self) -> None:
-        if isinstance(self.value, bool) or not isinstance(self.value, Real) or not math.isfinite(self.value):
-            raise MisuseError(f"limit {self.value!r} ({type(self.value).__name__}): expected a finite number")
-        if self.confidence is not None and not 0.5 < self.confidence < 1:
-            raise MisuseError(f"confidence={self.confidence!r}: expected None or a probability such as 0.95")
-
-    @classmethod
-    def below(cls, value: float, *, confidence: float | None = None) -> Limit:
-        return cls("below", value, confidence)
-
-    @classmethod
-    def above(cls, value: float, *, confidence: float | None = None) -> Limit:
-        return cls("above", value, confidence)
-
-    def allows(self, value: float) -> bool:
-        return value < self.value if self.side == "below" else value > self.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +63,7 @@ class Measurement:
     def worst(self, count: int = WORST) -> list[tuple[Example, float]]:
         """The examples with the worst values of their own, worst first; NaN counts as worst of all."""
         badness = self.example_values if self.lower_is_better else -self.example_values
-        order = np.argsort(-np.where(np.isnan(badness), np.inf, badness), kind="stable")
+        order = np.lexsort((-badness, ~np.isnan(badness)))
         return [(self.examples[i], float(self.example_values[i])) for i in order[:count]]
 
 
@@ -123,7 +92,7 @@ class Verdict:
             f"{m.n} example{'s' * (m.n != 1)}{units}, {m.statistics[:, -1].sum():.0f} {m.counts}, {m.data}",
         )
         for rank, (example, value) in enumerate(m.worst()):
-            yield "" if rank else "worst", f"{value:>9.4g}  {example.label}  {_snippet(example.text)}"
+            yield "" if rank else "worst", f"{value:>9.4g}  {_printable(example.label)}  {_snippet(example.text)}"
         yield "model", str(m.provenance)
         yield "signature", m.signature
         yield "to change", self._remedy()
@@ -166,7 +135,8 @@ def judge(measurement: Measurement, limit: Limit) -> Verdict:
 def _judge_with_confidence(m: Measurement, limit: Limit, confidence: float) -> Verdict:
     if not limit.allows(m.value):
         return Verdict(Outcome.FAILED, _plain_sentence(m, limit), m, limit)
-    claim = f"{m.metric} {_number(m.value)} is {{}} {limit.side} {_number(limit.value)}"
+    value, number = _distinct(m.value, limit.value)
+    claim = f"{m.metric} {value} is {{}} {limit.side} {number}"
     if m.estimate is None or m.estimate.units < FEWEST_UNITS:
         units = 1 if m.estimate is None else m.estimate.units
         sentence = (
@@ -178,14 +148,15 @@ def _judge_with_confidence(m: Measurement, limit: Limit, confidence: float) -> V
     if limit.allows(bound):
         return Verdict(Outcome.PASSED, f"{claim.format('proven')}: {which}", m, limit)
     needed = m.estimate.units_to_decide(limit.value, confidence)
-    sentence = f"{claim.format('not proven')}: {which}; about {needed} documents like these would decide ({m.estimate.units} now)"
+    more = "no number of documents like these" if needed is None else f"about {needed} documents like these"
+    sentence = f"{claim.format('not proven')}: {which}; {more} would decide ({m.estimate.units} now)"
     return Verdict(Outcome.INCONCLUSIVE, sentence, m, limit)
 
 
 def _plain_sentence(m: Measurement, limit: Limit) -> str:
     value, bound = _distinct(m.value, limit.value)
     gap = abs(m.value - limit.value)
-    share = f"{100 * gap / abs(limit.value):.3g} %" if limit.value else "of zero"
+    share = f"{100 * gap / abs(limit.value):.3g} %" if limit.value else _number(gap)
     if limit.allows(m.value):
         return f"{m.metric} {value} is {limit.side} {bound} ({share} to spare)"
     where = "over" if limit.side == "below" else "under"
@@ -197,7 +168,8 @@ def _plain_sentence(m: Measurement, limit: Limit) -> str:
 
 
 def _not_a_number(m: Measurement) -> str:
-    broken = [example.label for example, value in zip(m.examples, m.example_values, strict=True) if math.isnan(value)]
+    values = zip(m.examples, m.example_values, strict=True)
+    broken = [_printable(example.label) for example, value in values if math.isnan(value)]
     names = ", ".join(broken[:WORST]) + (", …" if len(broken) > WORST else "")
     return f"{m.metric} is not a number: {len(broken)} of {m.n} examples gave NaN ({names})"
 
@@ -214,8 +186,13 @@ def _snippet(text: str) -> str:
     return repr(line if len(line) <= _SNIPPET else line[: _SNIPPET - 1] + "…")
 
 
+def _printable(label: str) -> str:
+    """Ids come from the data: a line break or an escape sequence in one must not break the report's lines."""
+    return label if label.isprintable() else repr(label)[1:-1]
+
+
 def _number(value: float) -> str:
-    return f"{value:.4g}" if abs(value) < 1e4 or not math.isfinite(value) else f"{value:,.0f}"
+    return f"{value:.4g}" if abs(value) < 9999.5 or not math.isfinite(value) else f"{value:,.0f}"
 
 
 def _distinct(value: float, limit: float) -> tuple[str, str]:

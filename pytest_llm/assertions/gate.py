@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 from pytest_llm.errors import MisuseError
+from pytest_llm.limit import Limit
 from pytest_llm.recording import record_verdict
-from pytest_llm.verdict import Limit, Measurement, QualityError, judge
+from pytest_llm.verdict import Measurement, QualityError, judge
 
 P = ParamSpec("P")
 R = TypeVar("R")

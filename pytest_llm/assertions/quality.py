@@ -5,9 +5,10 @@ from __future__ import annotations
 from pytest_llm.assertions.gate import assertion, gate
 from pytest_llm.data.loading import Data
 from pytest_llm.inference.measure import measure
+from pytest_llm.limit import Limit
 from pytest_llm.metrics.language_modeling import Perplexity, Unit
 from pytest_llm.models.loading import Model
-from pytest_llm.verdict import Limit, Measurement
+from pytest_llm.verdict import Measurement
 
 
 @assertion

@@ -6,14 +6,13 @@ the same text twice, files that are not UTF-8.
 
 from __future__ import annotations
 
-import csv
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pytest_llm.data.example import Example, fingerprint
+from pytest_llm.data.files import read
 from pytest_llm.errors import MisuseError
 
 if TYPE_CHECKING:
@@ -46,9 +45,12 @@ def load_examples(data: Data, *, columns: Columns = Columns()) -> tuple[Example,
         MisuseError: nothing there, a text that is empty or not a string, a missing column, the same id or text twice,
             a file that cannot be read as what its name says.
     """
-    examples = tuple(_example(row, position, columns) for position, row in enumerate(_rows(data, columns.text)))
+    examples = tuple(_example(row, position, columns) for position, row in enumerate(_rows(data)))
     if not examples:
         raise MisuseError(f"no data: {describe(data)} holds no example, so there is nothing to measure")
+    for example in examples:
+        if not example.text:
+            raise MisuseError(f"the text of example {example.label} is empty: drop it, it has no token to be scored")
     _refuse_duplicates(examples)
     return examples
 
@@ -56,38 +58,47 @@ def load_examples(data: Data, *, columns: Columns = Columns()) -> tuple[Example,
 def describe(data: Data) -> str:
     """What to call the data in a report: the file's name, or the kind of object."""
     if isinstance(data, str | Path):
-        return Path(data).name
+        return Path(data).resolve().name
     return f"a {type(data).__name__} given in the test"
+
+
+def _rows(data: Data) -> Iterable[Row]:
+    if isinstance(data, str | Path):
+        return read(Path(data))
+    if isinstance(data, Mapping):
+        raise MisuseError(
+            f"data is one mapping with the keys {sorted(map(str, data))}; expected a list of rows"
+            " (of a DatasetDict, choose one split)"
+        )
+    if hasattr(data, "iloc"):  # iterating a pandas frame gives the names of its columns
+        raise MisuseError(f"data is a {type(data).__name__}; expected rows: frame.to_dict('records')")
+    if not isinstance(data, Iterable):
+        raise MisuseError(f"data is {data!r} ({type(data).__name__}); expected texts, rows, a Dataset or a path")
+    return data
 
 
 def _example(row: Row, position: int, columns: Columns) -> Example:
     if isinstance(row, Example):
         return row
-    text = columns.text
-    given: Mapping[str, Any] = {text: row} if isinstance(row, str) else row
+    given: Mapping[str, Any] = {columns.text: row} if isinstance(row, str) else row
     if not isinstance(given, Mapping):
         raise MisuseError(
-            f"example #{position} is {row!r} ({type(row).__name__}); expected a string or a mapping with a {text!r} column"
+            f"example #{position} is {row!r} ({type(row).__name__}); "
+            f"expected a string or a mapping with a {columns.text!r} column"
         )
-    if text not in given:
+    if columns.text not in given:
         raise MisuseError(
-            f"example #{position} has no column {text!r}, only {sorted(map(str, given))}; "
+            f"example #{position} has no column {columns.text!r}, only {sorted(map(str, given))}; "
             f"name the right one: load_examples(data, columns=Columns(text=…))"
         )
-    body = given[text]
-    if not isinstance(body, str):
-        raise MisuseError(f"the text of example #{position} is {body!r} ({type(body).__name__}), not a string")
-    if not body:
-        raise MisuseError(
-            f"the text of example #{position} is empty: drop it, an empty text has no probability per token"
-        )
-    own_id = given.get(columns.id)
-    group = given.get(columns.cluster)
+    text, own_id, cluster = given[columns.text], given.get(columns.id), given.get(columns.cluster)
+    if not isinstance(text, str):
+        raise MisuseError(f"the text of example #{position} is {text!r} ({type(text).__name__}), not a string")
     return Example(
-        id=fingerprint(body)[:16] if own_id is None else str(own_id),
-        text=body,
+        id=fingerprint(text)[:16] if own_id is None else str(own_id),
+        text=text,
         label=f"#{position}" if own_id is None else str(own_id),
-        cluster=None if group is None else str(group),
+        cluster=None if cluster is None else str(cluster),
     )
 
 
@@ -97,80 +108,9 @@ def _refuse_duplicates(examples: tuple[Example, ...]) -> None:
         first = seen.setdefault(example.id, example)
         if first is example:
             continue
-        if first.label == example.label:
+        if first.label == example.label or first.text != example.text:
             raise MisuseError(f"two examples have the id {example.id!r}; ids must be unique")
         raise MisuseError(
             f"examples {first.label} and {example.label} are the same text, which would count it twice: "
             f"drop one, or give both an id column if the repetition is meant"
         )
-
-
-def _rows(data: Data, text: str) -> Iterable[Row]:
-    if isinstance(data, str | Path):
-        return _read(Path(data), text)
-    if isinstance(data, Mapping):
-        raise MisuseError(
-            f"data is one mapping with the keys {sorted(map(str, data))}; expected a list of rows"
-            " (of a DatasetDict, choose one split)"
-        )
-    if not isinstance(data, Iterable):
-        raise MisuseError(f"data is {data!r} ({type(data).__name__}); expected texts, rows, a Dataset or a path")
-    return data
-
-
-def _read(path: Path, text: str) -> Iterable[Row]:
-    if path.is_dir():
-        return _read_folder(path, text)
-    if not path.is_file():
-        raise MisuseError(f"no data at {str(path)!r}: no such file or folder (a single text goes in a list: [text])")
-    match path.suffix.lower():
-        case ".jsonl":
-            return _read_json_lines(path)
-        case ".csv":
-            return csv.DictReader(_decode(path).splitlines(keepends=True))
-        case ".txt":
-            return [{text: _decode(path), "id": path.name}]
-        case ".parquet":
-            import datasets
-
-            return _dataset_rows(datasets.Dataset.from_parquet(str(path), keep_in_memory=True))
-        case suffix:
-            raise MisuseError(f"cannot read {path.name!r}: {suffix!r} is none of .jsonl, .csv, .parquet, .txt")
-
-
-def _read_folder(path: Path, text: str) -> Iterable[Row]:
-    if (path / "dataset_info.json").is_file():
-        import datasets
-
-        return _dataset_rows(datasets.Dataset.load_from_disk(str(path)))
-    files = sorted(path.glob("*.txt"))
-    if not files:
-        raise MisuseError(f"the folder {str(path)!r} holds neither .txt files nor a saved datasets.Dataset")
-    return [{text: _decode(file), "id": file.name} for file in files]
-
-
-def _dataset_rows(dataset: Any) -> Iterator[Mapping[str, Any]]:
-    # datasets is untyped in part; its iteration yields one dict per row
-    yield from dataset
-
-
-def _read_json_lines(path: Path) -> Iterator[Row]:
-    for number, line in enumerate(_decode(path).split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            yield json.loads(line)
-        except json.JSONDecodeError as error:
-            raise MisuseError(f"{path.name}, line {number} is not JSON: {error.msg} at column {error.colno}") from None
-
-
-def _decode(path: Path) -> str:
-    raw = path.read_bytes()
-    try:
-        return raw.decode("utf-8").removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise MisuseError(
-            f"{path.name} is not UTF-8: byte 0x{raw[error.start]:02x} at offset {error.start} (line {line}); "
-            f"convert the file, nothing is guessed or dropped"
-        ) from None

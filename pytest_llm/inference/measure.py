@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from pytest_llm.data.example import Example
 from pytest_llm.data.loading import Data, describe, load_examples
 from pytest_llm.errors import MisuseError
 from pytest_llm.inference.scoring import score, window_length
@@ -47,7 +49,7 @@ def measure(model: Model, data: Data, metric: Metric | str, **settings: Any) -> 
         metric=metric.name,
         value=float(metric.aggregate(statistics.sum(axis=0))),
         lower_is_better=metric.lower_is_better,
-        estimate=_estimate(metric, [example.cluster or example.id for example in examples], statistics),
+        estimate=_estimate(metric, examples, statistics),
         examples=examples,
         statistics=statistics,
         example_values=metric.aggregate(statistics),
@@ -60,6 +62,7 @@ def measure(model: Model, data: Data, metric: Metric | str, **settings: Any) -> 
     return measurement
 
 
-def _estimate(metric: Metric, units: list[str], statistics: FloatArray) -> Estimate | None:
+def _estimate(metric: Metric, examples: Sequence[Example], statistics: FloatArray) -> Estimate | None:
+    units = [f"example {e.id}" if e.cluster is None else f"cluster {e.cluster}" for e in examples]
     by_unit = sum_by_cluster(statistics, units)
     return jackknife(by_unit, metric.aggregate, by_unit[:, -1], scale=metric.scale)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -65,7 +65,12 @@ def _score_windows(model: WindowedModel, examples: Sequence[Example], request: S
     for length in sorted(by_length, reverse=True):  # the largest first: what does not fit in memory fails at once
         places = by_length[length]
         answers = model.score_windows([window for _, _, window in places])
-        for (row, position, _), answer in zip(places, answers, strict=True):
+        for (row, position, window), answer in zip(places, answers, strict=True):
+            if len(answer) != window.scored:
+                raise MisuseError(
+                    f"{type(model).__name__}.score_windows gave {len(answer)} log-probabilities for a window "
+                    f"with {window.scored} scored tokens"
+                )
             pieces[row][position] = answer
     return [np.concatenate([found[position] for position in sorted(found)]) for found in pieces]
 
@@ -107,7 +112,12 @@ def _score_texts(model: LanguageModel, examples: Sequence[Example], request: Sco
         raise MisuseError(
             f"{type(model).__name__} scores whole texts in its own way: stride, max_length and add_bos have no meaning for it"
         )
-    answers = list(model.score([example.text for example in examples]))
+    given = model.score([example.text for example in examples])
+    if not isinstance(given, Iterable):
+        raise MisuseError(
+            f"{type(model).__name__}.score returned {given!r}; expected the log-probabilities of each text"
+        )
+    answers = list(given)
     if len(answers) != len(examples):
         raise MisuseError(f"{type(model).__name__}.score returned {len(answers)} results for {len(examples)} texts")
     return [_checked(model, example, answer) for example, answer in zip(examples, answers, strict=True)]

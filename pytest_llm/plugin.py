@@ -13,6 +13,7 @@ import pytest
 
 from pytest_llm.errors import MisuseError
 from pytest_llm.fixtures import llm, llm_device, llm_devices, llm_measure  # noqa: F401  # pytest finds fixtures here
+from pytest_llm.inference.memo import remembering
 from pytest_llm.markers import asked_by, help_lines
 from pytest_llm.models.devices import GpuRequirement, gpus, skip_reason, worker_number
 from pytest_llm.recording import Recorder, recording
@@ -58,6 +59,12 @@ def pytest_configure(config: pytest.Config) -> None:
         )
     for line in help_lines():
         config.addinivalue_line("markers", line)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop() -> Generator[None, object, object]:
+    with remembering():
+        return (yield)
 
 
 @pytest.hookimpl(tryfirst=True)

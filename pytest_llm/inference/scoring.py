@@ -1,19 +1,19 @@
 """Answer `Score` requests: the log-probability of each token of each text.
 
-Models with a context length are planned for here: texts are cut into windows, windows of one length are scored together
-(so no batch is ever padded), and the pieces are put together again in the order of the texts.
+Models with a context length are planned for here: texts are cut into windows, all windows of all texts are handed to the model
+at once, for it to batch as it likes, and the pieces are put together again.
 """
 
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from pytest_llm.data.example import Example
 from pytest_llm.errors import MisuseError
+from pytest_llm.inference.memo import remembered
 from pytest_llm.inference.windows import rolling_windows, strided_windows
 from pytest_llm.metrics.requests import Score
 from pytest_llm.models.language_model import AnyModel, LanguageModel, Window, WindowedModel
@@ -43,7 +43,7 @@ def score(model: AnyModel, examples: Sequence[Example], request: Score) -> list[
         MisuseError: nothing to score in some text, a setting that the model has no use for, an answer of the wrong shape.
     """
     if isinstance(model, WindowedModel):
-        outputs = _score_windows(model, examples, request)
+        outputs = remembered(model, examples, request, lambda missing: _score_windows(model, missing, request))
     else:
         outputs = _score_texts(model, examples, request)
     for example, output in zip(examples, outputs, strict=True):
@@ -57,22 +57,16 @@ def score(model: AnyModel, examples: Sequence[Example], request: Score) -> list[
 
 def _score_windows(model: WindowedModel, examples: Sequence[Example], request: Score) -> list[FloatArray]:
     plan = [_windows(model, example, tokens, request) for example, tokens in _encode(model, examples)]
-    by_length: dict[int, list[tuple[int, int, Window]]] = defaultdict(list)
-    for row, windows in enumerate(plan):
-        for position, window in enumerate(windows):
-            by_length[len(window.tokens)].append((row, position, window))
-    pieces: list[dict[int, FloatArray]] = [{} for _ in plan]
-    for length in sorted(by_length, reverse=True):  # the largest first: what does not fit in memory fails at once
-        places = by_length[length]
-        answers = model.score_windows([window for _, _, window in places])
-        for (row, position, window), answer in zip(places, answers, strict=True):
-            if len(answer) != window.scored:
-                raise MisuseError(
-                    f"{type(model).__name__}.score_windows gave {len(answer)} log-probabilities for a window "
-                    f"with {window.scored} scored tokens"
-                )
-            pieces[row][position] = answer
-    return [np.concatenate([found[position] for position in sorted(found)]) for found in pieces]
+    windows = [window for per_example in plan for window in per_example]
+    answers = list(model.score_windows(windows))
+    for window, answer in zip(windows, answers, strict=True):
+        if len(answer) != window.scored:
+            raise MisuseError(
+                f"{type(model).__name__}.score_windows gave {len(answer)} log-probabilities for a window "
+                f"with {window.scored} scored tokens"
+            )
+    of_example = iter(answers)
+    return [np.concatenate([next(of_example) for _ in per_example]) for per_example in plan]
 
 
 def _encode(model: WindowedModel, examples: Sequence[Example]) -> list[tuple[Example, list[int]]]:

@@ -49,7 +49,7 @@ class WindowedModel(Protocol):
     def score_windows(self, windows: Sequence[Window]) -> Iterable[FloatArray]:
         """The log-probabilities (natural, float32 log-softmax) of the scored tokens of each window, in order.
 
-        The windows are of equal length, and each reads at most `max_length` tokens before its last one.
+        Each window has at most `max_length` tokens before its last one. How they are batched is the model's affair.
         """
 
 

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import hashlib
+import logging
+from collections import defaultdict
+from collections.abc import Hashable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
 from pytest_llm.data.provenance import Provenance
 from pytest_llm.errors import MisuseError
 from pytest_llm.models.language_model import Window
+from pytest_llm.models.linear_kernels import fastest_linears
+from pytest_llm.models.packed import CannotPack, scores_packed
 from pytest_llm.statistics.jackknife import FloatArray
+
+logger = logging.getLogger(__name__)
 
 DEFAULT_MAX_LENGTH = 2048
 """For models without a stated context length, as lm-evaluation-harness assumes."""
 TOKENS_PER_BATCH = 4096
 _ROWS_PER_TILE = 1024
+
+_PROBE_LENGTHS = (24, 7, 41, 2)
+# Mean differences in nats that rounding explains; attention across windows changes the probe by tenths of a nat.
+_PROBE_TOLERANCES = {torch.float32: 1e-4, torch.bfloat16: 0.05, torch.float16: 0.01}
 
 # Names under which configurations state the context length.
 _LENGTH_KEYS = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "seq_length")
@@ -37,6 +49,7 @@ class TransformersModel:
         self.module = module.eval()
         self.tokenizer = tokenizer
         self.name = name or type(module).__name__
+        self._cannot_pack: str | None = None  # not asked yet; then the reason, empty if it can
         rows = module.get_input_embeddings().weight.shape[0]
         if len(tokenizer) > rows:
             raise MisuseError(
@@ -75,23 +88,109 @@ class TransformersModel:
         encoded = self.tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
         return [list(map(int, tokens)) for tokens in encoded]
 
-    def score_windows(self, windows: Sequence[Window]) -> Iterator[FloatArray]:
-        """The log-probabilities of the scored tokens of each window; windows have one length, so nothing is padded."""
-        rows = max(1, TOKENS_PER_BATCH // len(windows[0].tokens))
-        for start in range(0, len(windows), rows):
-            yield from self._score_batch(windows[start : start + rows])
+    def score_windows(self, windows: Sequence[Window]) -> list[FloatArray]:
+        """The log-probabilities of the scored tokens of each window; packed where this model can be packed."""
+        with fastest_linears(self.module):
+            scores = self._score(windows)
+        flat = torch.cat(scores).double().cpu().numpy()  # one transfer for all
+        return np.split(flat, np.cumsum([window.scored for window in windows])[:-1])
 
-    @torch.inference_mode()
-    def _score_batch(self, windows: Sequence[Window]) -> list[FloatArray]:
-        tokens = torch.tensor([window.tokens for window in windows], device=self.device)
-        logits = self.module(tokens[:, :-1], use_cache=False).logits
-        return [
-            target_log_probs(row[-window.scored :], target[-window.scored :])
-            for row, target, window in zip(logits, tokens[:, 1:], windows, strict=True)
-        ]
+    def _score(self, windows: Sequence[Window]) -> list[torch.Tensor]:
+        if self._cannot_pack is None:
+            self._cannot_pack = reason_not_to_pack(self.module)
+            if self._cannot_pack:
+                logger.info("%s is scored in batches, not packed: %s", self.name, self._cannot_pack)
+        if not self._cannot_pack:
+            try:
+                return scores_packed(self.module, windows)
+            except CannotPack as error:  # a window longer than the probe can ask for more than the probe did
+                self._cannot_pack = str(error)
+                logger.info("%s is scored in batches from here on, not packed: %s", self.name, error)
+        return scores_in_batches(self.module, windows)
+
+    def fingerprint(self) -> Hashable:
+        """Changes with anything that changes the model's answers: weights, settings, hooks, adapters, vocabulary.
+
+        Every bit of the weights takes part, so that an edit in place between two measurements is not missed. It costs one pass
+        over the memory that they fill.
+        """
+        tensors = (*self.module.parameters(), *self.module.buffers())
+        return (
+            tuple(_checksum(tensor.detach()) for tensor in tensors),
+            tuple(_settings(part) for part in self.module.modules()),
+            self.module.config.to_json_string(use_diff=False),
+            (id(self.tokenizer), len(self.tokenizer), self.tokenizer.bos_token_id, self.tokenizer.eos_token_id),
+        )
 
 
-def target_log_probs(logits: torch.Tensor, targets: torch.Tensor) -> FloatArray:
+def _settings(module: torch.nn.Module) -> Hashable:
+    """What a module holds beside its tensors: its mode, scales, hooks, a replaced forward, whether an adapter is switched off."""
+    plain = (bool, int, float, str, type(None))
+    containers = (dict, list, tuple, set)
+    return type(module), tuple(
+        (name, value if isinstance(value, plain) else repr(value) if isinstance(value, containers) else id(value))
+        for name, value in vars(module).items()
+        if name not in ("_parameters", "_buffers", "_modules")
+    )
+
+
+def _checksum(tensor: torch.Tensor) -> tuple[Hashable, ...]:
+    """A digest of the sums of each 2 KiB of the tensor, read as integers: at the speed of memory.
+
+    Every bit takes part; it is blind only to elements that change places within the same 2 KiB.
+    """
+    flat = torch.nn.functional.pad(tensor.reshape(-1).view(torch.uint8), (0, -tensor.nbytes % 2048))
+    sums = flat.view(torch.int64).view(-1, 256).sum(dim=1)
+    return (
+        tensor.data_ptr(),
+        tuple(tensor.shape),
+        str(tensor.dtype),
+        hashlib.blake2b(sums.cpu().numpy().tobytes()).digest(),
+    )
+
+
+@torch.inference_mode()
+def scores_in_batches(module: Any, windows: Sequence[Window]) -> list[torch.Tensor]:
+    """The plain path: windows of one length together, so that no batch is padded, and the model's own logits."""
+    by_length: dict[int, list[int]] = defaultdict(list)
+    for index, window in enumerate(windows):
+        by_length[len(window.tokens)].append(index)
+    answers: dict[int, torch.Tensor] = {}
+    for length in sorted(by_length, reverse=True):  # the longest first: what does not fit in memory fails at once
+        size = max(1, TOKENS_PER_BATCH // length)
+        indices = by_length[length]
+        for batch in (indices[start : start + size] for start in range(0, len(indices), size)):
+            tokens = torch.tensor([windows[index].tokens for index in batch], device=module.device)
+            logits = module(tokens[:, :-1], use_cache=False).logits
+            for index, row, targets in zip(batch, logits, tokens[:, 1:], strict=True):
+                scored = windows[index].scored
+                answers[index] = target_log_probs(row[-scored:], targets[-scored:])
+    return [answers[index] for index in range(len(windows))]
+
+
+def reason_not_to_pack(module: Any) -> str:
+    """Score a probe both ways; empty if they agree.
+
+    The probe's windows differ in length and their tokens are spread over the vocabulary, so that attention across windows,
+    positions that run on, or logits that are scaled after the head show.
+    """
+    vocabulary = module.get_input_embeddings().weight.shape[0]
+    probe = [
+        Window(tuple((7919 * (position + 31 * length)) % vocabulary for position in range(length)), length - 1)
+        for length in _PROBE_LENGTHS
+    ]
+    try:
+        packed = torch.cat(scores_packed(module, probe))
+    except (CannotPack, TypeError, AttributeError, RuntimeError, ValueError) as error:
+        return f"{type(error).__name__}: {error}"
+    difference = float((packed - torch.cat(scores_in_batches(module, probe))).abs().mean())
+    allowed = _PROBE_TOLERANCES.get(module.dtype, 0.0)
+    if difference <= allowed:
+        return ""
+    return f"on a probe its log-probabilities differ by {difference:.2g} on average, {allowed:g} would be rounding"
+
+
+def target_log_probs(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     """`log softmax(logits)[target]` of each row: `[rows, vocabulary]`, `[rows]` to `[rows]`.
 
     In float32 whatever the logits' type (half precision would lose two digits of every probability), a tile of rows
@@ -102,5 +201,4 @@ def target_log_probs(logits: torch.Tensor, targets: torch.Tensor) -> FloatArray:
         tile = logits[start : start + _ROWS_PER_TILE].float()
         chosen = tile.gather(1, targets[start : start + _ROWS_PER_TILE, None])[:, 0]
         tiles.append(chosen - tile.logsumexp(dim=1))
-    scored: FloatArray = torch.cat(tiles).double().cpu().numpy()
-    return scored
+    return torch.cat(tiles)

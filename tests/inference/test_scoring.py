@@ -82,11 +82,10 @@ def test_each_token_sees_the_context_of_the_plan(request_: dict[str, Any], conte
     assert [-value for value in output] == contexts
 
 
-def test_windows_of_one_call_have_one_length() -> None:
+def test_the_model_is_handed_all_windows_at_once() -> None:
     model = CallRecorder()
     scored(model, TEXTS)
-    assert [set(lengths) for lengths in model.calls] == [{5}, {4}, {3}, {2}]
-    assert sum(map(len, model.calls)) == 8
+    assert [len(lengths) for lengths in model.calls] == [8]
 
 
 def test_the_prefix_token_is_read_and_not_scored() -> None:

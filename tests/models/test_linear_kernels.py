@@ -47,7 +47,7 @@ def test_only_plain_float32_layers_are_switched() -> None:
 
 
 def test_a_slower_kernel_is_not_taken(network: torch.nn.Sequential, monkeypatch: pytest.MonkeyPatch) -> None:
-    times = iter([1.0, 0.9])  # the default, oneDNN: not clearly faster
+    times = iter([1.0, 0.97])  # the default, oneDNN: not clearly faster
     monkeypatch.setattr(linear_kernels, "_seconds", lambda call: next(times))
     assert not onednn_is_faster.__wrapped__(48, 96, 2)
 

@@ -143,6 +143,10 @@ def edit_one_bit(model: TransformersModel) -> None:
     model.module.model.norm.weight.data.view(torch.int32)[7] ^= 1
 
 
+def edit_the_last_element(model: TransformersModel) -> None:
+    model.module.model.layers[2].input_layernorm.weight.data[-1] += 1  # 768 bytes: less than one block
+
+
 def swap_rows(model: TransformersModel) -> None:
     weight = model.module.model.layers[0].self_attn.q_proj.weight.data
     weight[[0, 32]] = weight[[32, 0]]
@@ -172,6 +176,7 @@ EDITS = [
     edit_in_place,
     edit_behind_autograd,
     edit_one_bit,
+    edit_the_last_element,
     swap_rows,
     edit_config,
     train,

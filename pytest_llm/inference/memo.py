@@ -1,8 +1,9 @@
 """What the model has already said in this session: the second test on the same model and texts makes no forward pass.
 
 An answer is remembered under everything that it depends on: the model's fingerprint, which takes in every element of its
-weights, the request, and the text. A model that gives no fingerprint is asked each time. The plugin binds a memo for the
-length of a test session; outside pytest nothing is remembered. Standard library only: the plugin loads this at start-up.
+weights, the request, and the text. A model that has no fingerprint, or gives None, is asked each time. The plugin binds a
+memo for the length of a test session; outside pytest nothing is remembered. Standard library only: the plugin loads this
+at start-up.
 """
 
 from __future__ import annotations
@@ -66,7 +67,8 @@ def remembered(
         compute: gives the outputs of the examples that it is handed.
     """
     memo, fingerprint = _current.get(), getattr(model, "fingerprint", None)
-    known: Outputs = {} if memo is None or fingerprint is None else memo.outputs(fingerprint(), request)
+    state = fingerprint() if memo is not None and fingerprint is not None else None
+    known: Outputs = {} if memo is None or state is None else memo.outputs(state, request)
     missing: dict[str, Example] = {}
     for example in examples:
         if example.text not in known:

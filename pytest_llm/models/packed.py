@@ -35,6 +35,7 @@ _HARMLESS = {
     "output_attentions",
     "position_embeddings",
 }
+_REACH = {"sliding_window": "slides over", "attention_chunk_size": "is cut into chunks of"}  # names in configurations
 _bounds: ContextVar[tuple[int, ...]] = ContextVar("pytest_llm_pack_bounds")
 
 
@@ -48,6 +49,7 @@ def scores_packed(module: Any, windows: Sequence[Window]) -> list[torch.Tensor]:
     Raises:
         CannotPack: the architecture asks for what packing does not do.
     """
+    _refuse_limited_attention(module.config, max((len(window.tokens) - 1 for window in windows), default=0))
     head = module.get_output_embeddings()
     if type(head) is not torch.nn.Linear:
         raise CannotPack(f"the head is a {type(head).__name__}, not a plain linear layer")
@@ -117,6 +119,14 @@ def head_log_probs(hidden: torch.Tensor, head: torch.nn.Linear, targets: torch.T
         assert total is not None  # a vocabulary has at least one entry
         pieces.append(target_logits - total)
     return torch.cat(pieces)
+
+
+def _refuse_limited_attention(config: Any, longest: int) -> None:
+    """Some architectures limit how far attention reaches by their mask alone, which packing replaces, and the probe is short."""
+    for name, how in _REACH.items():
+        reach = getattr(config, name, None)
+        if reach is not None and longest > reach:
+            raise CannotPack(f"attention {how} {reach} tokens")
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections import defaultdict
 from collections.abc import Hashable, Sequence
@@ -13,6 +12,7 @@ import torch
 
 from pytest_llm.data.provenance import Provenance
 from pytest_llm.errors import MisuseError
+from pytest_llm.models.fingerprint import fingerprint
 from pytest_llm.models.language_model import Window
 from pytest_llm.models.linear_kernels import fastest_linears
 from pytest_llm.models.packed import CannotPack, scores_packed
@@ -108,45 +108,9 @@ class TransformersModel:
                 logger.info("%s is scored in batches from here on, not packed: %s", self.name, error)
         return scores_in_batches(self.module, windows)
 
-    def fingerprint(self) -> Hashable:
-        """Changes with anything that changes the model's answers: weights, settings, hooks, adapters, vocabulary.
-
-        Every bit of the weights takes part, so that an edit in place between two measurements is not missed. It costs one pass
-        over the memory that they fill.
-        """
-        tensors = (*self.module.parameters(), *self.module.buffers())
-        return (
-            tuple(_checksum(tensor.detach()) for tensor in tensors),
-            tuple(_settings(part) for part in self.module.modules()),
-            self.module.config.to_json_string(use_diff=False),
-            (id(self.tokenizer), len(self.tokenizer), self.tokenizer.bos_token_id, self.tokenizer.eos_token_id),
-        )
-
-
-def _settings(module: torch.nn.Module) -> Hashable:
-    """What a module holds beside its tensors: its mode, scales, hooks, a replaced forward, whether an adapter is switched off."""
-    plain = (bool, int, float, str, type(None))
-    containers = (dict, list, tuple, set)
-    return type(module), tuple(
-        (name, value if isinstance(value, plain) else repr(value) if isinstance(value, containers) else id(value))
-        for name, value in vars(module).items()
-        if name not in ("_parameters", "_buffers", "_modules")
-    )
-
-
-def _checksum(tensor: torch.Tensor) -> tuple[Hashable, ...]:
-    """A digest of the sums of each 2 KiB of the tensor, read as integers: at the speed of memory.
-
-    Every bit takes part; it is blind only to elements that change places within the same 2 KiB.
-    """
-    flat = tensor.reshape(-1).view(torch.uint8)
-    if flat.storage_offset() % 8:  # a view into other storage, which cannot be read as 64-bit integers in place
-        flat = flat.clone()
-    whole = len(flat) // 2048 * 2048
-    sums = flat[:whole].view(torch.int64).view(-1, 256).sum(dim=1)
-    digest = hashlib.blake2b(sums.cpu().numpy().tobytes())
-    digest.update(flat[whole:].cpu().numpy().tobytes())
-    return tensor.data_ptr(), tuple(tensor.shape), str(tensor.dtype), digest.digest()
+    def fingerprint(self) -> Hashable | None:
+        """Changes with anything that changes the model's answers; None where that cannot be told."""
+        return fingerprint(self.module, self.tokenizer)
 
 
 @torch.inference_mode()

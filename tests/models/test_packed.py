@@ -117,6 +117,14 @@ def test_a_window_longer_than_the_attention_slides_is_not_packed() -> None:
         assert answer == pytest.approx(scores_in_batches(module, [window])[0].numpy(), rel=1e-4, abs=1e-4)
 
 
+def test_attention_that_only_the_mask_limits_is_not_packed_beyond_its_reach() -> None:
+    module = build("llama")
+    module.config.attention_chunk_size = 50  # as in Llama 4: nothing of it reaches the attention function
+    assert len(scores_packed(module, windows([51, 20]))) == 2
+    with pytest.raises(CannotPack, match="is cut into chunks of 50 tokens"):
+        scores_packed(module, windows([52, 20]))
+
+
 def test_the_models_own_attention_comes_back(tiny: TransformersModel) -> None:
     before = tiny.module.config._attn_implementation
     scores_packed(tiny.module, windows([9, 3]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,8 @@ class Example:
     """How reports call it: the given id, or its position (`#3`, counted from 0) where none was given."""
     cluster: str | None = None
     """Examples of one cluster (chapters of one book, turns of one dialogue) are not independent of each other."""
+    target: Any = None
+    """What an output is compared with, where a metric compares: a tuple of references, a class label, spans, …"""
 
 
 def fingerprint(text: str) -> str:

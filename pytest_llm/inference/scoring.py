@@ -7,12 +7,13 @@ at once, for it to batch as it likes, and the pieces are put together again.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from pytest_llm.data.example import Example
 from pytest_llm.errors import MisuseError
+from pytest_llm.inference.engine import ask, current_engine
 from pytest_llm.inference.memo import remembered
 from pytest_llm.inference.windows import rolling_windows, strided_windows
 from pytest_llm.metrics.requests import Score
@@ -43,7 +44,8 @@ def score(model: AnyModel, examples: Sequence[Example], request: Score) -> list[
         MisuseError: nothing to score in some text, a setting that the model has no use for, an answer of the wrong shape.
     """
     if isinstance(model, WindowedModel):
-        outputs = remembered(model, examples, request, lambda missing: _score_windows(model, missing, request))
+        asked = (request, current_engine().deterministic)
+        outputs = remembered(model, examples, asked, lambda missing: _score_windows(model, missing, request))
     else:
         outputs = _score_texts(model, examples, request)
     for example, output in zip(examples, outputs, strict=True):
@@ -58,7 +60,7 @@ def score(model: AnyModel, examples: Sequence[Example], request: Score) -> list[
 def _score_windows(model: WindowedModel, examples: Sequence[Example], request: Score) -> list[FloatArray]:
     plan = [_windows(model, example, tokens, request) for example, tokens in _encode(model, examples)]
     windows = [window for per_example in plan for window in per_example]
-    answers = list(model.score_windows(windows))
+    answers = ask(model, "score_windows", windows)
     for window, answer in zip(windows, answers, strict=True):
         if len(answer) != window.scored:
             raise MisuseError(
@@ -106,14 +108,7 @@ def _score_texts(model: LanguageModel, examples: Sequence[Example], request: Sco
         raise MisuseError(
             f"{type(model).__name__} scores whole texts in its own way: stride, max_length and add_bos have no meaning for it"
         )
-    given = model.score([example.text for example in examples])
-    if not isinstance(given, Iterable):
-        raise MisuseError(
-            f"{type(model).__name__}.score returned {given!r}; expected the log-probabilities of each text"
-        )
-    answers = list(given)
-    if len(answers) != len(examples):
-        raise MisuseError(f"{type(model).__name__}.score returned {len(answers)} results for {len(examples)} texts")
+    answers = ask(model, "score", [example.text for example in examples])
     return [_checked(model, example, answer) for example, answer in zip(examples, answers, strict=True)]
 
 

@@ -1,7 +1,9 @@
-"""Which kernel multiplies fastest on this CPU: torch's default (MKL in most builds) or oneDNN.
+"""Which kernel multiplies fastest on this CPU: torch's default (MKL in most builds) or oneDNN, with or without packed weights.
 
 On some processors MKL's float32 product reaches half of oneDNN's rate, on others nine tenths, so nothing is assumed: each
-shape is timed once in a process, and a layer is switched only if oneDNN is clearly faster and gives the same result.
+shape is timed once in a process, and a layer is switched only if another kernel is clearly faster and gives the same result.
+Packing copies the weights into the order in which the kernel reads them. It takes the time of about a thousand tokens and as
+much memory as the weights, so it is done for work that is larger than that, and given back with the end of the `with` block.
 """
 
 from __future__ import annotations
@@ -10,57 +12,112 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache, partial
+from typing import Any, Literal, TypeAlias
 
 import torch
+from torch.nn.functional import linear
 
-CLEARLY_FASTER = 1.05
-_ROWS, _ROUNDS = 512, 5
+Kernel: TypeAlias = Literal["default", "onednn", "packed"]
+Product: TypeAlias = Callable[[torch.Tensor], torch.Tensor]
+
+CLEARLY_FASTER = 1.03
+TOKENS_TO_PACK_FOR = 2048
+COLUMNS_PER_TILE = 2048
+"""Of the vocabulary: with 1 024 rows a tile of logits has 8 MiB in float32, which stays in the cache."""
+
+_ROUNDS = 5
+_TOLERANCES = {torch.float32: 1e-4, torch.bfloat16: 2e-2}
 
 
 @contextmanager
-def fastest_linears(module: torch.nn.Module) -> Iterator[None]:
-    """Within the block the model's float32 linear layers on the CPU use the faster kernel. Under inference mode only."""
-    with ExitStack() as undo:
+def fastest_linears(module: Any, *, tokens: int, rows: int = 512) -> Iterator[list[Product] | None]:
+    """Within the block the model's linear layers on the CPU use the fastest kernel. Under inference mode only.
+
+    Args:
+        module: a model of `transformers`.
+        tokens: how much work is ahead, which decides whether packing weights pays.
+        rows: how many tokens are usually read at once, which decides what is fastest.
+
+    Yields:
+        The tiles of the head, each a product that gives the logits of the next `COLUMNS_PER_TILE` entries of the
+        vocabulary; None if the head is no plain linear layer.
+    """
+    head = module.get_output_embeddings()
+    choose = partial(_product, rows=rows, may_pack=tokens >= TOKENS_TO_PACK_FOR)
+    with ExitStack() as undo, torch.inference_mode():
         for layer in module.modules():
             # exactly Linear: quantised and adapted layers are classes of their own, and compute something else
-            if type(layer) is torch.nn.Linear and _may_switch(layer) and "forward" not in vars(layer):
-                layer.forward = partial(_onednn, layer.weight, layer.bias)  # type: ignore[method-assign]
+            if type(layer) is not torch.nn.Linear or layer is head or "forward" in vars(layer):
+                continue
+            if (product := choose(layer.weight, layer.bias)) is not None:
+                layer.forward = product  # type: ignore[assignment, method-assign]
                 undo.callback(vars(layer).pop, "forward")
-        yield
+        yield _tiles(head, choose) if type(head) is torch.nn.Linear and "forward" not in vars(head) else None
 
 
-def _may_switch(layer: torch.nn.Linear) -> bool:
-    return (
-        layer.weight.device.type == "cpu"
-        and layer.weight.dtype is torch.float32
-        and hasattr(torch.ops.mkldnn, "_linear_pointwise")
-        and onednn_is_faster(layer.in_features, layer.out_features, torch.get_num_threads())
-    )
+def _tiles(
+    head: torch.nn.Linear, choose: Callable[[torch.Tensor, torch.Tensor | None], Product | None]
+) -> list[Product]:
+    weights = torch.split(head.weight, COLUMNS_PER_TILE)
+    biases = [None] * len(weights) if head.bias is None else torch.split(head.bias, COLUMNS_PER_TILE)
+    return [
+        choose(weight, bias) or partial(linear, weight=weight, bias=bias)
+        for weight, bias in zip(weights, biases, strict=True)
+    ]
+
+
+def _product(weight: torch.Tensor, bias: torch.Tensor | None, *, rows: int, may_pack: bool) -> Product | None:
+    """The product with these weights by the fastest kernel; None if that is torch's default."""
+    if weight.device.type != "cpu" or weight.dtype not in _TOLERANCES:
+        return None
+    if not hasattr(torch.ops.mkldnn, "_linear_pointwise"):
+        return None
+    width_out, width_in = weight.shape
+    kernel = fastest_kernel(width_in, width_out, rows, may_pack, weight.dtype, torch.get_num_threads())
+    if kernel == "default":
+        return None
+    if kernel == "packed":
+        weight = torch.ops.mkldnn._reorder_linear_weight(weight.detach(), rows)
+    return partial(_onednn, weight, bias)
 
 
 def _onednn(weight: torch.Tensor, bias: torch.Tensor | None, rows: torch.Tensor) -> torch.Tensor:
-    # private to torch, hence the check against the public function in onednn_is_faster
+    # private to torch, hence the check against the public function in fastest_kernel
     product: torch.Tensor = torch.ops.mkldnn._linear_pointwise(rows, weight, bias, "none", [], "")
     return product
 
 
 @cache
-def onednn_is_faster(width_in: int, width_out: int, threads: int) -> bool:
-    """Time both kernels on one shape. `threads` is part of the question only because it is part of the answer."""
+def fastest_kernel(
+    width_in: int, width_out: int, rows: int, may_pack: bool, dtype: torch.dtype, threads: int
+) -> Kernel:
+    """Time the kernels on one shape. `threads` is part of the question only because it is part of the answer."""
     generator = torch.Generator().manual_seed(0)
-    rows = torch.randn(_ROWS, width_in, generator=generator)
-    weight = torch.randn(width_out, width_in, generator=generator)
+    given = torch.randn(rows, width_in, generator=generator).to(dtype)
+    weight = torch.randn(width_out, width_in, generator=generator).to(dtype)
+    kernels: dict[Kernel, Product] = {
+        "default": partial(linear, weight=weight),
+        "onednn": partial(_onednn, weight, None),
+    }
     with torch.inference_mode():
         try:
-            same = torch.allclose(
-                _onednn(weight, None, rows), torch.nn.functional.linear(rows, weight), rtol=1e-4, atol=1e-3
-            )
-        except RuntimeError:  # the operator exists, but not for this build or processor
-            return False
-        if not same:
-            return False
-        default = _seconds(lambda: torch.nn.functional.linear(rows, weight))
-        return default > CLEARLY_FASTER * _seconds(lambda: _onednn(weight, None, rows))
+            if may_pack:
+                packed = torch.ops.mkldnn._reorder_linear_weight(weight, rows)
+                kernels["packed"] = partial(_onednn, packed, None)
+            right = [name for name in kernels if _same(kernels[name](given), kernels["default"](given))]
+        except RuntimeError:  # the operators exist, but not for this build or processor
+            return "default"
+        seconds = {name: _seconds(partial(kernels[name], given)) for name in right}
+    best: Kernel = "default"
+    for name in right:
+        if seconds[best] > CLEARLY_FASTER * seconds[name]:
+            best = name
+    return best
+
+
+def _same(product: torch.Tensor, default: torch.Tensor) -> bool:
+    tolerance = _TOLERANCES[default.dtype]
+    return torch.allclose(product, default, rtol=tolerance, atol=10 * tolerance)
 
 
 def _seconds(call: Callable[[], object]) -> float:

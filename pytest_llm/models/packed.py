@@ -1,7 +1,8 @@
 """Scoring many windows in one forward pass without padding: they stand behind each other in one row.
 
-Each window keeps to itself: positions start again at 0, and attention is computed window by window. The language-modelling
-head never makes the matrix `[tokens, vocabulary]`: logits exist for a tile at a time, and only their log-sum-exp is kept.
+Each window keeps to itself (`packed_attention`), a beginning that windows share is read once (`prefix_tree`), and the
+language-modelling head never makes the matrix `[tokens, vocabulary]`: logits exist for a tile at a time, and only their
+log-sum-exp is kept.
 
 Not every architecture can be packed (attention with a sliding window, a state that runs along the row, logits that are
 scaled after the head), so `scores_packed` is used only by models whose answers a probe has found equal to the plain path's.
@@ -10,169 +11,173 @@ scaled after the head), so `scores_packed` is used only by models whose answers 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
-from itertools import accumulate, pairwise
 from typing import Any
 
+import numpy as np
 import torch
-from torch.nn.functional import scaled_dot_product_attention
-from transformers import AttentionInterface
 
 from pytest_llm.models.language_model import Window
+from pytest_llm.models.linear_kernels import Product, fastest_linears
+from pytest_llm.models.memory import Budget
+from pytest_llm.models.packed_attention import (
+    CannotPack,
+    TreeAttention,
+    read_pack,
+    refuse_limited_attention,
+    replaced_attention,
+)
+from pytest_llm.models.prefix_tree import Pack, Tree, grow, plan_packs
 
-TOKENS_PER_PACK = 1024
-"""Enough to keep two to sixteen cores busy; more only costs memory (measured: 1 024 to 4 096 are equally fast)."""
-_ROWS, _COLUMNS = 1024, 2048  # of a tile of logits: 8 MiB in float32, which stays in the cache
-
-_IMPLEMENTATION = "pytest_llm_packed"
-_HARMLESS = {
-    "dropout",
-    "is_causal",
-    "position_ids",
-    "cache_position",
-    "use_cache",
-    "output_attentions",
-    "position_embeddings",
-}
-_REACH = {"sliding_window": "slides over", "attention_chunk_size": "is cut into chunks of"}  # names in configurations
-_bounds: ContextVar[tuple[int, ...]] = ContextVar("pytest_llm_pack_bounds")
+_ROWS_PER_TILE = 1024
 
 
-class CannotPack(Exception):
-    """This model needs something of attention or of its head that packing does not do; the message says what."""
-
-
-def scores_packed(module: Any, windows: Sequence[Window]) -> list[torch.Tensor]:
+def scores_packed(module: Any, windows: Sequence[Window], budget: Budget) -> list[torch.Tensor]:
     """The log-probabilities of the scored tokens of each window, in order, float32 on the model's device.
+
+    Args:
+        module: a causal model of `transformers`.
+        windows: each with at least one token before its first scored one.
+        budget: how many tokens are read at once; halved where memory runs out.
 
     Raises:
         CannotPack: the architecture asks for what packing does not do.
     """
-    _refuse_limited_attention(module.config, max((len(window.tokens) - 1 for window in windows), default=0))
-    head = module.get_output_embeddings()
-    if type(head) is not torch.nn.Linear:
-        raise CannotPack(f"the head is a {type(head).__name__}, not a plain linear layer")
-    answers: list[torch.Tensor | None] = [None] * len(windows)
-    with torch.inference_mode(), _packed_attention(module):
-        for pack in plan_packs([len(window.tokens) - 1 for window in windows]):
-            for index, answer in zip(pack, _score_pack(module, head, [windows[i] for i in pack]), strict=True):
-                answers[index] = answer
-    return [answer for answer in answers if answer is not None]
+    refuse_limited_attention(module.config, max((len(window.tokens) - 1 for window in windows), default=0))
+    pieces: list[list[torch.Tensor]] = [[] for _ in windows]
+    tokens = sum(len(window.tokens) for window in windows)
+    with torch.inference_mode(), fastest_linears(module, tokens=tokens) as head, replaced_attention(module):
+        if head is None:
+            raise CannotPack(f"the head is a {type(module.get_output_embeddings()).__name__}, not a plain linear layer")
+
+        def score_missing() -> None:
+            missing = [i for i, window in enumerate(windows) if sum(map(len, pieces[i])) < window.scored]
+            for index in missing:
+                pieces[index].clear()
+            for index, piece in _scores(module, head, windows, missing, budget):
+                pieces[index].append(piece)
+
+        budget.run(score_missing)
+    return [torch.cat(of_window) for of_window in pieces]
 
 
-def plan_packs(lengths: Sequence[int]) -> list[list[int]]:
-    """Indices of windows for each pack: longest first, each pack filled up to `TOKENS_PER_PACK`; a longer window goes alone."""
-    packs: list[list[int]] = []
-    room = 0
-    for index in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
-        if not packs or lengths[index] > room:
-            packs.append([])
-            room = TOKENS_PER_PACK
-        packs[-1].append(index)
-        room -= lengths[index]
-    return packs
+def distributions_packed(module: Any, windows: Sequence[Window], budget: Budget) -> list[torch.Tensor]:
+    """`log softmax` of the logits before each scored token, float32: `[scored, vocabulary]` for each window.
+
+    Raises:
+        CannotPack: the architecture asks for what packing does not do.
+    """
+    refuse_limited_attention(module.config, max((len(window.tokens) - 1 for window in windows), default=0))
+    rows: list[list[torch.Tensor]] = [[] for _ in windows]
+    with torch.inference_mode(), fastest_linears(module, tokens=sum(len(w.tokens) for w in windows)) as head:
+        if head is None:
+            raise CannotPack(f"the head is a {type(module.get_output_embeddings()).__name__}, not a plain linear layer")
+
+        def read() -> None:
+            for of_window in rows:
+                of_window.clear()
+            tree = grow([window.tokens[:-1] for window in windows], longest_segment=budget.longest_segment)
+            visits = _visits(tree, range(len(windows)))
+            for pack, hidden in _read(module, tree, budget):
+                owners, wanted, _ = _wanted(tree, pack, visits, windows)
+                for (index, _), chosen in zip(owners, torch.split(hidden[wanted], [n for _, n in owners]), strict=True):
+                    rows[index].append(chosen)
+
+        with replaced_attention(module):
+            budget.run(read)
+        return [
+            torch.cat([product(torch.cat(of_window)).float() for product in head], dim=1).log_softmax(dim=1)
+            for of_window in rows
+        ]
 
 
-def _score_pack(module: Any, head: torch.nn.Linear, windows: Sequence[Window]) -> list[torch.Tensor]:
-    device = head.weight.device
-    lengths = [len(window.tokens) - 1 for window in windows]
-    tokens = torch.tensor([[token for window in windows for token in window.tokens[:-1]]], device=device)
-    positions = restarted_positions(lengths)[None].to(device)
-    bounds = (0, *accumulate(lengths))
-    token = _bounds.set(bounds)
-    try:
-        hidden = module.base_model(input_ids=tokens, position_ids=positions, use_cache=False).last_hidden_state[0]
-    finally:
-        _bounds.reset(token)
-    scored = [torch.arange(end - window.scored, end) for end, window in zip(bounds[1:], windows, strict=True)]
-    rows = torch.cat(scored).to(device)
-    targets = torch.tensor([t for window in windows for t in window.tokens[-window.scored :]], device=device)
-    return list(torch.split(head_log_probs(hidden[rows], head, targets), [window.scored for window in windows]))
+def _read(module: Any, tree: Tree, budget: Budget) -> Iterator[tuple[Pack, torch.Tensor]]:
+    """Each pack and its last hidden states `[rows, width]`."""
+    packs = plan_packs(tree.segments, budget.tokens)
+    attention = TreeAttention(tree.segments)
+    for pack, following in zip(packs, [*packs[1:], None], strict=True):
+        attention.turn_to(pack, following)
+        yield pack, read_pack(module, tree.segments, pack, attention)
 
 
-def restarted_positions(lengths: Sequence[int]) -> torch.Tensor:
-    """0, 1, 2, … for each window anew."""
-    return torch.cat([torch.arange(length) for length in lengths])
+def _scores(
+    module: Any, head: Sequence[Product], windows: Sequence[Window], chosen: Sequence[int], budget: Budget
+) -> Iterator[tuple[int, torch.Tensor]]:
+    """Of the chosen windows: pieces of their log-probabilities as they become known, each window's in order."""
+    tree = grow([windows[index].tokens[:-1] for index in chosen], longest_segment=budget.longest_segment)
+    visits = _visits(tree, chosen)
+    for pack, hidden in _read(module, tree, budget):
+        owners, rows, targets = _wanted(tree, pack, visits, windows)
+        if owners:
+            scores = head_log_probs(hidden, head, np.array(rows), targets)
+            yield from zip(
+                [index for index, _ in owners], torch.split(scores, [count for _, count in owners]), strict=True
+            )
 
 
-def head_log_probs(hidden: torch.Tensor, head: torch.nn.Linear, targets: torch.Tensor) -> torch.Tensor:
-    """`log softmax(head(hidden))[target]` of each row in float32, a tile of rows × vocabulary at a time.
+def _visits(tree: Tree, chosen: Sequence[int]) -> list[list[int]]:
+    """For each segment the windows that run through it."""
+    visits: list[list[int]] = [[] for _ in tree.segments]
+    for index, route in zip(chosen, tree.routes, strict=True):
+        for segment in route:
+            visits[segment].append(index)
+    return visits
 
-    Shapes: `[rows, width]`, `[rows]` to `[rows]`. With the log-sum-exp `Lₖ` of vocabulary tile k, the whole is
+
+def _wanted(
+    tree: Tree, pack: Pack, visits: Sequence[Sequence[int]], windows: Sequence[Window]
+) -> tuple[list[tuple[int, int]], list[int], list[int]]:
+    """Which windows want how many scores of this pack; and of each score, its row and the token it is about."""
+    owners: list[tuple[int, int]] = []
+    rows: list[int] = []
+    targets: list[int] = []
+    offset = 0
+    for index in pack.segments:
+        segment = tree.segments[index]
+        for visitor in visits[index]:
+            window = windows[visitor]
+            first = max(segment.start, len(window.tokens) - 1 - window.scored)
+            end = segment.start + len(segment.tokens)
+            if first < end:
+                owners.append((visitor, end - first))
+                rows += range(offset + first - segment.start, offset + len(segment.tokens))
+                targets += window.tokens[first + 1 : end + 1]
+        offset += len(segment.tokens)
+    return owners, rows, targets
+
+
+def head_log_probs(
+    hidden: torch.Tensor, head: Sequence[Product], rows: np.ndarray[Any, np.dtype[np.int64]], targets: Sequence[int]
+) -> torch.Tensor:
+    """`log softmax(head(hidden[row]))[target]` for each pair of a row and a target, float32, a tile of logits at a time.
+
+    Rows that are asked for several times are multiplied once. With the log-sum-exp `Lₖ` of vocabulary tile k, the whole is
     `log Σ exp Lₖ` (Milakov & Gimelshein 2018, "Online normalizer calculation for softmax").
     """
-    pieces = []
-    for start in range(0, len(hidden), _ROWS):
-        rows, chosen = hidden[start : start + _ROWS], targets[start : start + _ROWS]
-        total: torch.Tensor | None = None
-        target_logits = torch.zeros(len(rows), device=rows.device)
-        for column in range(0, head.out_features, _COLUMNS):
-            weight = head.weight[column : column + _COLUMNS]
-            bias = None if head.bias is None else head.bias[column : column + _COLUMNS]
-            logits = torch.nn.functional.linear(rows, weight, bias).float()
-            inside = (chosen >= column) & (chosen < column + len(weight))
-            index = (chosen - column).clamp(0, len(weight) - 1)
-            target_logits = torch.where(inside, logits.gather(1, index[:, None])[:, 0], target_logits)
-            part = logits.logsumexp(dim=1)
-            total = part if total is None else torch.logaddexp(total, part)
-        assert total is not None  # a vocabulary has at least one entry
-        pieces.append(target_logits - total)
-    return torch.cat(pieces)
+    device = hidden.device
+    distinct, places = np.unique(rows, return_inverse=True)
+    wanted = torch.tensor(targets, device=device)
+    answers = torch.zeros(len(targets), device=device)
+    for start in range(0, len(distinct), _ROWS_PER_TILE):
+        tile = hidden[torch.from_numpy(distinct[start : start + _ROWS_PER_TILE]).to(device)]
+        inside = np.flatnonzero((places >= start) & (places < start + len(tile)))
+        where = torch.from_numpy(inside).to(device)
+        place = torch.from_numpy(places[inside] - start).to(device)
+        answers[where] = _tile_log_probs(tile, head, place, wanted[where])
+    return answers
 
 
-def _refuse_limited_attention(config: Any, longest: int) -> None:
-    """Some architectures limit how far attention reaches by their mask alone, which packing replaces, and the probe is short."""
-    for name, how in _REACH.items():
-        reach = getattr(config, name, None)
-        if reach is not None and longest > reach:
-            raise CannotPack(f"attention {how} {reach} tokens")
-
-
-@contextmanager
-def _packed_attention(module: Any) -> Iterator[None]:
-    """Let the model compute attention window by window, for the length of a `with` block."""
-    if module.config.get_text_config() is not module.config:
-        raise CannotPack("the model is made of several models")
-    before = module.config._attn_implementation
-    try:
-        module.set_attn_implementation(_IMPLEMENTATION)
-        if module.config._attn_implementation != _IMPLEMENTATION:
-            raise CannotPack("its attention cannot be replaced")
-        yield
-    finally:
-        module.set_attn_implementation(before)
-
-
-def _attend(
-    module: torch.nn.Module,
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    attention_mask: torch.Tensor | None,
-    scaling: float | None = None,
-    **settings: Any,
-) -> tuple[torch.Tensor, None]:
-    """Causal attention inside each window: `[1, heads, tokens, width]` to `[1, tokens, heads, width]`."""
-    bounds = _bounds.get()
-    window = settings.pop("sliding_window", None)
-    if window is not None and max(end - start for start, end in pairwise(bounds)) > window:
-        raise CannotPack(f"attention slides over {window} tokens")
-    if attention_mask is not None:
-        raise CannotPack("attention brings a mask of its own")
-    for name, given in settings.items():
-        if name not in _HARMLESS and given is not None and given is not False:
-            raise CannotPack(f"attention is given {name}")
-    groups = query.shape[1] // key.shape[1]
-    if groups > 1:
-        key, value = key.repeat_interleave(groups, dim=1), value.repeat_interleave(groups, dim=1)
-    attended = [
-        scaled_dot_product_attention(
-            query[:, :, start:end], key[:, :, start:end], value[:, :, start:end], is_causal=True, scale=scaling
-        )
-        for start, end in pairwise(bounds)
-    ]
-    return torch.cat(attended, dim=2).transpose(1, 2).contiguous(), None
-
-
-AttentionInterface.register(_IMPLEMENTATION, _attend)
+def _tile_log_probs(
+    tile: torch.Tensor, head: Sequence[Product], rows: torch.Tensor, targets: torch.Tensor
+) -> torch.Tensor:
+    chosen = torch.zeros(len(rows), device=tile.device)
+    total = torch.full((len(tile),), float("-inf"), device=tile.device)
+    column = 0
+    for product in head:
+        logits = product(tile).float()
+        width = logits.shape[1]
+        inside = (targets >= column) & (targets < column + width)
+        # `where`, not an index: no element is asked for on the host, which a GPU would have to wait for
+        chosen = torch.where(inside, logits[rows, (targets - column).clamp(0, width - 1)], chosen)
+        total = torch.logaddexp(total, logits.logsumexp(dim=1))
+        column += width
+    return chosen - total[rows]

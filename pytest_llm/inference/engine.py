@@ -1,0 +1,108 @@
+"""How a model is asked: all at once (the default), one thing at a time, or by several processes.
+
+Which texts stand in one batch changes the last bits of floating-point results: for SmolLM2-135M in float32 the perplexity of a text
+by less than one part in a hundred thousand. The plan is fixed, so a second run gives the same bits; but another set of texts
+makes another plan. `deterministic=True` asks about one thing at a time, so that an answer depends on nothing else.
+
+The plugin binds an engine for the test session; an assertion's `engine=` wins over it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_llm.errors import MisuseError
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """How model calls are made.
+
+    Args:
+        deterministic: ask about one text at a time: slower, and no answer depends on which other texts were asked about.
+        processes: how many processes share the work, each with its part of the cores. On CPUs they share one copy of the weights.
+        devices: one process for each of these devices, such as ("cuda:0", "cuda:1"), each with a copy of the weights.
+
+    Raises:
+        MisuseError: processes and devices that contradict each other.
+    """
+
+    deterministic: bool = False
+    processes: int = 1
+    devices: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "devices", tuple(self.devices))
+        if isinstance(self.processes, bool) or not isinstance(self.processes, int) or self.processes < 1:
+            raise MisuseError(f"processes={self.processes!r}: expected a whole number, at least 1")
+        if self.devices and self.processes not in (1, len(self.devices)):
+            raise MisuseError(
+                f"processes={self.processes} and {len(self.devices)} devices: there is one process for each device, "
+                f"so leave processes out"
+            )
+
+    @property
+    def workers(self) -> int:
+        """How many processes there are besides this one; 0: this one does the work."""
+        count = max(self.processes, len(self.devices))
+        return count if count > 1 or self.devices else 0
+
+
+_current: ContextVar[Engine] = ContextVar("pytest_llm_engine", default=Engine())  # noqa: B039  # it is frozen
+
+
+def current_engine() -> Engine:
+    """The engine that is bound now."""
+    return _current.get()
+
+
+@contextmanager
+def using(engine: Engine | None) -> Iterator[None]:
+    """Bind an engine for the length of a `with` block; None leaves what is bound."""
+    if engine is None:
+        yield
+        return
+    if not isinstance(engine, Engine):
+        raise MisuseError(f"engine={engine!r}: expected an Engine, such as Engine(deterministic=True)")
+    token = _current.set(engine)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def ask(model: Any, method: str, items: Sequence[Any], *settings: Any) -> list[Any]:
+    """`model.method(items, *settings)`, one answer for each item, in the way that the bound engine says.
+
+    Raises:
+        MisuseError: the method gives anything but one answer for each item.
+    """
+    engine = current_engine()
+    if engine.workers:
+        from pytest_llm.inference.processes import ask_workers
+
+        return ask_workers(engine, model, method, items, settings)
+    return ask_here(model, method, items, settings, deterministic=engine.deterministic)
+
+
+def ask_here(
+    model: Any, method: str, items: Sequence[Any], settings: Sequence[Any], *, deterministic: bool
+) -> list[Any]:
+    """Ask in this process."""
+    bound = getattr(model, method)
+    if not deterministic:
+        return _answers(model, method, bound(items, *settings), len(items))
+    return [_answers(model, method, bound([item], *settings), 1)[0] for item in items]
+
+
+def _answers(model: Any, method: str, given: Any, expected: int) -> list[Any]:
+    if not isinstance(given, Iterable):
+        raise MisuseError(f"{type(model).__name__}.{method} returned {given!r}; expected one answer for each text")
+    answers = list(given)
+    if len(answers) != expected:
+        raise MisuseError(f"{type(model).__name__}.{method} returned {len(answers)} results for {expected} texts")
+    return answers

@@ -1,125 +1,125 @@
-"""Log-likelihood of 120 documents on SmolLM2-135M in float32: this engine, a plain loop, lm-evaluation-harness.
+"""Log-likelihood of 120 documents on SmolLM2-135M: this engine against plain loops, lm-evaluation-harness and torchmetrics.
 
-    python tests/benchmarks/scoring.py [--rounds 3] [--documents 120]
+    python tests/benchmarks/scoring.py [--dtype bfloat16] [--rounds 3] [--documents 120] [--without-slow]
 
-Each run is a fresh process; the sides take turns. Times are of scoring alone, after loading; memory is the process's peak.
-Before any ratio is printed the sides must have computed the same numbers. The harness lives in `.venv-peers`, which this script
-makes; PIP_CONSTRAINT is passed on, so that all sides have the same torch.
+Every document's log-likelihood must be the plain loop's, to 1e-4 relative in float32. The sides that take minutes run once.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import statistics
-import subprocess
 import sys
-import tempfile
-import venv
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
-PEERS = ROOT / ".venv-peers"
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-SIDE = """
-import json, resource, sys, time, warnings
-warnings.simplefilter("ignore")
-side, gguf, texts_file = sys.argv[1:]
-texts = json.load(open(texts_file))
+from tests.benchmarks.documents import documents
+from tests.benchmarks.sides import Side, interleaved, report, require_same, smollm2
 
-if side == "ours":
-    import pytest_llm
-    from pytest_llm.inference.scoring import score
-    from pytest_llm.metrics.requests import Score
-    model = pytest_llm.load_model(gguf, device="cpu")
-    examples = pytest_llm.load_examples(texts)
-    run = lambda: [float(output.sum()) for output in score(model, examples, Score())]
-else:
-    import os, torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-    folder, name = os.path.split(gguf)
-    tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=name)
-    model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=name, dtype=torch.float32).eval()
+OURS = """
+from pytest_llm import load_examples
+from pytest_llm.inference.scoring import score
+from pytest_llm.metrics.requests import Score
+model, examples = ours(), load_examples(given["texts"])
 
-    def plain():
-        totals = []
-        with torch.inference_mode():
-            for text in texts:
-                ids = torch.tensor([[tokenizer.bos_token_id, *tokenizer(text, add_special_tokens=False)["input_ids"]]])
-                totals.append(-float(model(ids, labels=ids).loss) * (ids.shape[1] - 1))
-        return totals
+def run():
+    return [float(output.sum()) for output in score(model, examples, Score())]
+"""
 
-    run = plain
-    if side.startswith("lm-eval"):
-        from lm_eval.api.instance import Instance
-        from lm_eval.models.huggingface import HFLM
-        harness = HFLM(pretrained=model, tokenizer=tokenizer, batch_size=int(side.split()[-1]))
-        requests = [Instance("loglikelihood_rolling", {}, (text,), index) for index, text in enumerate(texts)]
-        run = lambda: harness.loglikelihood_rolling(requests, disable_tqdm=True)
+PLAIN = """
+import torch
+model, tokenizer = theirs()
 
-began = time.perf_counter()
-totals = run()
-seconds = time.perf_counter() - began
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-print("RESULT", json.dumps({"seconds": seconds, "peak": peak, "totals": totals}))
+def run():
+    totals = []
+    with torch.inference_mode():
+        for text in given["texts"]:
+            ids = torch.tensor([[tokenizer.bos_token_id, *tokenizer(text, add_special_tokens=False)["input_ids"]]])
+            totals.append(-float(model(ids, labels=ids).loss) * (ids.shape[1] - 1))
+    return totals
+"""
+
+ONEDNN = """
+from functools import partial
+
+def onednn(weight, bias, rows):
+    return torch.ops.mkldnn._linear_pointwise(rows, weight, bias, "none", [], "")
+
+with torch.inference_mode():
+    for layer in model.modules():
+        if type(layer) is torch.nn.Linear:
+            packed = torch.ops.mkldnn._reorder_linear_weight(layer.weight.detach(), 512)
+            layer.forward = partial(onednn, packed, layer.bias)
+"""
+
+HARNESS = """
+from lm_eval.api.instance import Instance
+language_model = harness({batch_size})
+requests = [Instance("loglikelihood_rolling", {{}}, (text,), index) for index, text in enumerate(given["texts"])]
+
+def run():
+    return language_model.loglikelihood_rolling(requests, disable_tqdm=True)
+"""
+
+# Its metric keeps no total of a document, so a batch's is spread over its documents by its own account: only the sum is compared.
+TORCHMETRICS = """
+import math, torch
+from torchmetrics.text import Perplexity
+model, tokenizer = theirs()
+tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
+
+def run():
+    total = 0.0
+    with torch.inference_mode():
+        for start in range(0, len(given["texts"]), 16):
+            texts = [tokenizer.bos_token + text for text in given["texts"][start : start + 16]]
+            batch = tokenizer(texts, return_tensors="pt", padding=True, padding_side="right", add_special_tokens=False)
+            logits = model(**batch).logits
+            targets = batch["input_ids"].masked_fill(batch["attention_mask"] == 0, -100)[:, 1:]
+            metric = Perplexity(ignore_index=-100)
+            metric.update(logits[:, :-1], targets)
+            total -= math.log(float(metric.compute())) * int((targets != -100).sum())
+    return [total]
 """
 
 
-def peers_python() -> str:
-    """The interpreter of the peers' environment; made on first use."""
-    python = str(PEERS / "bin" / "python")
-    if not (PEERS / "installed").exists():
-        venv.create(PEERS, with_pip=True)
-        for packages in (["--upgrade", "pip"], ["torch"], ["lm-eval", "transformers", "gguf", "accelerate"]):
-            subprocess.run([python, "-m", "pip", "install", "--quiet", *packages], check=True)
-        (PEERS / "installed").touch()
-    return python
+def same(tolerance: float) -> Any:
+    """Complains about documents, or the sum where only that is known, that differ by more than `tolerance`, relative."""
 
+    def complaint(computed: list[float], expected: list[float]) -> str | None:
+        if len(computed) == 1 and len(expected) > 1:
+            computed, expected = [sum(computed)], [sum(expected)]
+        worst = max(abs(total - right) / abs(right) for total, right in zip(computed, expected, strict=True))
+        return f"a log-likelihood differs by {worst:.2g}" if worst > tolerance else None
 
-def run(side: str, gguf: Path, texts: Path) -> dict[str, Any]:
-    python = peers_python() if side.startswith("lm-eval") else sys.executable
-    environment = {**os.environ, "TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run(
-        [python, "-c", SIDE, side, str(gguf), str(texts)], env=environment, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise SystemExit(f"{side} failed:\n{done.stderr[-2000:]}")
-    result: dict[str, Any] = json.loads(done.stdout.partition("RESULT ")[2])
-    return result
+    return complaint
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--documents", type=int, default=120)
+    parser.add_argument("--without-slow", action="store_true")
     options = parser.parse_args()
-    sides = ["ours", "plain loop", "lm-eval, batch 1"]
 
-    sys.path.insert(0, str(ROOT))
-    from pytest_llm.models.loading import smollm2_file
-    from tests.benchmarks.documents import documents
-
-    with tempfile.TemporaryDirectory() as folder:
-        texts = Path(folder, "texts.json")
-        texts.write_text(json.dumps(documents(options.documents)))
-        runs = [{side: run(side, smollm2_file(), texts) for side in sides} for _ in range(options.rounds)]
-
-    reference = runs[0]["plain loop"]["totals"]
-    for results in runs:
-        for side, result in results.items():
-            pairs = zip(result["totals"], reference, strict=True)
-            worst = max(abs(total - expected) / abs(expected) for total, expected in pairs)
-            if worst > 1e-4:
-                raise SystemExit(f"{side} computed other numbers: a document differs by {worst:.2g}")
-
-    print(f"{options.documents} documents, SmolLM2-135M, float32, median of {options.rounds} interleaved runs")
-    for side in sides:
-        seconds = statistics.median(results[side]["seconds"] for results in runs)
-        ratio = statistics.median(results[side]["seconds"] / results["ours"]["seconds"] for results in runs)
-        peak = statistics.median(results[side]["peak"] for results in runs)
-        print(f"{side:>18}  {seconds:6.1f} s  {ratio:5.2f} × ours  peak {peak:6.0f} MiB")
+    sides = [
+        Side("ours", OURS),
+        Side("plain loop", PLAIN),
+        Side("plain loop, oneDNN linears", PLAIN + ONEDNN),
+        Side("lm-eval, batch 1", HARNESS.format(batch_size=1), peer=True),
+        Side("lm-eval, batch 8", HARNESS.format(batch_size=8), peer=True, slow=True),
+        Side("torchmetrics, batch 16", TORCHMETRICS, peer=True, slow=True),
+    ]
+    if options.dtype == "bfloat16":
+        sides = sides[:2]
+    if options.without_slow:
+        sides = [side for side in sides if not side.slow]
+    given = {"gguf": smollm2(), "dtype": options.dtype, "texts": documents(options.documents)}
+    runs = interleaved(sides, given, options.rounds)
+    require_same(runs, "plain loop", same(1e-4 if options.dtype == "float32" else 0.02))
+    report(f"log-likelihood of {options.documents} documents, SmolLM2-135M, {options.dtype}", runs)
 
 
 if __name__ == "__main__":

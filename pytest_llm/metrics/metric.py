@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from pytest_llm.data.example import Example
-from pytest_llm.metrics.requests import Score
+from pytest_llm.metrics.requests import Request
 from pytest_llm.statistics.jackknife import FloatArray, Scale
 
 
@@ -31,7 +31,7 @@ class Metric(Protocol):
         """On which scale errors are symmetric: "log" for perplexity, else "linear"."""
 
     @property
-    def request(self) -> Score:
+    def request(self) -> Request:
         """What the model is asked about each example."""
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from pytest_llm.errors import MisuseError
 
@@ -23,3 +24,30 @@ class Score:
             value = getattr(self, name)
             if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
                 raise MisuseError(f"{name}={value!r}: expected None or a whole number of tokens, at least {least}")
+
+
+@dataclass(frozen=True, slots=True)
+class PairScore:
+    """Ask for the log-probability of each token of the example's target, given its text as the source."""
+
+    score_eos: bool | None = None
+    """Whether the end of the target is scored as a token of its own; None: as the model was trained, which it knows."""
+
+    def __post_init__(self) -> None:
+        if not (self.score_eos is None or isinstance(self.score_eos, bool)):
+            raise MisuseError(f"score_eos={self.score_eos!r}: expected True, False or None")
+
+
+@dataclass(frozen=True, slots=True)
+class MaskedScore:
+    """Ask for the log-probability of each token of the text when it is masked, given all others."""
+
+    within_word: bool = True
+    """Mask the later tokens of the same word as well."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.within_word, bool):
+            raise MisuseError(f"within_word={self.within_word!r}: expected True or False")
+
+
+Request: TypeAlias = Score | PairScore | MaskedScore

@@ -1,4 +1,7 @@
-"""What the plugin asks of a model: one method for a model of your own, four members for one that we plan windows for."""
+"""What the plugin asks of a model: one method for a model of your own, four members for one that we plan windows for.
+
+Each kind of question has its protocol; a model may have any of them, and is asked only what it has a method for.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +56,35 @@ class WindowedModel(Protocol):
         """
 
 
-AnyModel: TypeAlias = LanguageModel | WindowedModel
+@runtime_checkable
+class ConditionalModel(Protocol):
+    """Anything that can say how probable a target text is, given a source text. Nothing has to be inherited.
+
+    class Copier:
+        def score_pairs(self, pairs):
+            return [[math.log(0.9 if word in source else 1e-4) for word in target.split()] for source, target in pairs]
+
+    A model with a choice takes a keyword `score_eos: bool`, whether to score the end token of the target too.
+    """
+
+    def score_pairs(self, pairs: Sequence[tuple[str, str]], /) -> Sequence[Sequence[float] | FloatArray]:
+        """For each (source, target) the log-probability (natural) of each target token, given source and target so far."""
+
+
+@runtime_checkable
+class MaskedLanguageModel(Protocol):
+    """Anything that can say how probable each token of a text is, given all others. Nothing has to be inherited."""
+
+    def pseudo_log_probs(self, texts: Sequence[str], *, within_word: bool) -> Sequence[Sequence[float] | FloatArray]:
+        """For each text the log-probability (natural) of each token when it is masked.
+
+        Args:
+            texts: any number of texts.
+            within_word: mask the later tokens of the same word as well.
+        """
+
+
+AnyModel: TypeAlias = LanguageModel | WindowedModel | ConditionalModel | MaskedLanguageModel
 
 
 def provenance(model: AnyModel) -> Provenance:

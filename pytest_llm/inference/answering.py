@@ -1,0 +1,113 @@
+"""From a metric's request to the method of the model that answers it: `Score`, `PairScore`, `MaskedScore`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from inspect import Parameter, signature
+
+from pytest_llm.data.example import Example
+from pytest_llm.errors import MisuseError
+from pytest_llm.inference.checks import checked_answers, lacking, refuse_positive
+from pytest_llm.inference.memo import remembered
+from pytest_llm.inference.scoring import score, window_length
+from pytest_llm.metrics.requests import MaskedScore, PairScore, Request, Score
+from pytest_llm.models.language_model import AnyModel, ConditionalModel, MaskedLanguageModel
+from pytest_llm.statistics.jackknife import FloatArray
+
+
+def answer(model: AnyModel, examples: Sequence[Example], request: Request) -> list[FloatArray]:
+    """The output of the model for each example: log-probabilities, natural logarithm, one for each token that is scored.
+
+    Raises:
+        MisuseError: the model has no method that answers this, an example that cannot be asked about, a wrong answer.
+    """
+    match request:
+        case Score():
+            return score(model, examples, request)
+        case PairScore():
+            return score_pairs(model, examples, request)
+        case MaskedScore():
+            return score_masked(model, examples, request)
+
+
+def context_length(model: AnyModel, request: Request) -> int | None:
+    """The longest stretch of tokens that the model reads at once to answer; None where it plans its own, or does not say."""
+    if isinstance(request, Score):
+        return window_length(model, request)
+    length = getattr(model, "max_length", None)
+    return length if isinstance(length, int) else None
+
+
+def score_pairs(model: AnyModel, examples: Sequence[Example], request: PairScore) -> list[FloatArray]:
+    """The log-probabilities of the tokens of each example's target, given its text.
+
+    Raises:
+        MisuseError: an example without a target, a model without `score_pairs` or without a choice about the end token.
+    """
+    if not isinstance(model, ConditionalModel):
+        raise lacking(
+            model,
+            "how probable each token of a target is, given its source",
+            "an encoder-decoder of transformers, or an object with a method score_pairs(pairs)",
+        )
+    for example in examples:
+        _check_target(example)
+    method = f"{type(model).__name__}.score_pairs"
+    if request.score_eos is not None and not _takes(model.score_pairs, "score_eos"):
+        raise MisuseError(
+            f"{method} has no keyword score_eos: it decides itself whether the end of a target is scored; use score_eos=None"
+        )
+    settings = {} if request.score_eos is None else {"score_eos": request.score_eos}
+
+    def compute(missing: list[Example]) -> list[FloatArray]:
+        return checked_answers(method, missing, model.score_pairs(list(map(_pair, missing)), **settings))
+
+    outputs = remembered(model, examples, request, compute, _pair)
+    refuse_positive(examples, outputs)
+    return outputs
+
+
+def score_masked(model: AnyModel, examples: Sequence[Example], request: MaskedScore) -> list[FloatArray]:
+    """The pseudo-log-likelihoods of the tokens of each example's text.
+
+    Raises:
+        MisuseError: a model without `pseudo_log_probs`, a text without tokens.
+    """
+    if not isinstance(model, MaskedLanguageModel):
+        raise lacking(
+            model,
+            "how probable each token of a text is when it is masked",
+            "a masked model of transformers, or an object with a method pseudo_log_probs(texts, within_word=…)",
+        )
+
+    def compute(missing: list[Example]) -> list[FloatArray]:
+        texts = [example.text for example in missing]
+        given = model.pseudo_log_probs(texts, within_word=request.within_word)
+        return checked_answers(f"{type(model).__name__}.pseudo_log_probs", missing, given)
+
+    outputs = remembered(model, examples, request, compute)
+    refuse_positive(examples, outputs)
+    return outputs
+
+
+def _pair(example: Example) -> tuple[str, str]:
+    return example.text, example.target
+
+
+def _check_target(example: Example) -> None:
+    if example.target is None:
+        raise MisuseError(
+            f"example {example.label} has no target: a text is scored given its source, so rows need both, in the columns "
+            f"'text' (the source) and 'target'; others are named by load_examples(data, columns=Columns(text=…, target=…))"
+        )
+    if not isinstance(example.target, str):
+        raise MisuseError(
+            f"the target of example {example.label} is {example.target!r} ({type(example.target).__name__}), not a string"
+        )
+    if not example.target:
+        raise MisuseError(f"the target of example {example.label} is empty: drop it, it has no token to be scored")
+
+
+def _takes(method: object, keyword: str) -> bool:
+    parameters = signature(method).parameters.values()  # type: ignore[arg-type]
+    return any(parameter.name == keyword or parameter.kind is Parameter.VAR_KEYWORD for parameter in parameters)

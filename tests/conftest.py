@@ -13,10 +13,14 @@ pytest_plugins = ["pytester"]
 @pytest.fixture(scope="session")
 def tiny() -> TransformersModel:
     """The shipped tiny-decoder, in float32 on the CPU."""
-    return load_model("tiny-decoder", device="cpu")
+    model = load_model("tiny-decoder", device="cpu")
+    assert isinstance(model, TransformersModel)
+    return model
 
 
 @pytest.fixture(scope="session")
 def smollm2() -> TransformersModel:
     """SmolLM2-135M of the [smollm2] extra, in float32 on the CPU. Tests that use it are marked `smollm2`."""
-    return load_model("smollm2", device="cpu")
+    model = load_model("smollm2", device="cpu")
+    assert isinstance(model, TransformersModel)
+    return model

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -12,7 +14,7 @@ class Example:
     """A text with an identity that survives reordering."""
 
     id: str
-    """Unique in its data set: given by the data, else the beginning of the text's SHA-256."""
+    """Unique in its data set: given by the data, else the beginning of a SHA-256 of the text, and of the target if there is one."""
     text: str
     label: str
     """How reports call it: the given id, or its position (`#3`, counted from 0) where none was given."""
@@ -20,8 +22,23 @@ class Example:
     """Examples of one cluster (chapters of one book, turns of one dialogue) are not independent of each other."""
     target: Any = None
     """What an output is compared with, where a metric compares: a tuple of references, a class label, spans, …"""
+    row: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    """The whole row that the example was made of, for prompts and choices; empty for a bare text."""
 
 
 def fingerprint(text: str) -> str:
     """SHA-256 of the text in UTF-8, in hexadecimal. Lone surrogates, which UTF-8 cannot hold, keep their code."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def identity(text: str, target: Any = None) -> str:
+    """What an example without an id is known by: the same for the same text and target, whatever kind of file they are from."""
+    own = fingerprint(text)
+    if target is not None:
+        own = fingerprint(own + json.dumps(target, sort_keys=True, default=_plain))
+    return own[:16]
+
+
+def _plain(value: Any) -> Any:
+    """What JSON does not know: arrays of numbers as lists, all else as it is shown."""
+    return value.tolist() if hasattr(value, "tolist") else repr(value)

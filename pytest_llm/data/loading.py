@@ -1,7 +1,7 @@
 """From what people have (strings, rows, data sets, files) to a tuple of `Example`.
 
 Everything that would make a number wrong is refused here, before a model is asked: no data, empty texts, duplicate ids,
-the same text twice, files that are not UTF-8.
+the same text (with the same target) twice, files that are not UTF-8.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from pytest_llm.data.example import Example, fingerprint
+from pytest_llm.data.example import Example, identity
 from pytest_llm.data.files import read
 from pytest_llm.errors import MisuseError
 
@@ -29,6 +29,7 @@ class Columns:
     text: str = "text"
     id: str = "id"
     cluster: str = "cluster"
+    target: str = "target"
 
 
 def load_examples(data: Data, *, columns: Columns = Columns()) -> tuple[Example, ...]:
@@ -38,12 +39,13 @@ def load_examples(data: Data, *, columns: Columns = Columns()) -> tuple[Example,
         data: a list of strings, rows (mappings) or `Example`; a `datasets.Dataset`; or a path: `.jsonl`, `.csv`, `.parquet`
             (one row an example), `.txt` (the whole file is one document), a folder of `.txt` files or one written
             by `Dataset.save_to_disk`.
-        columns: where rows hold the text, the unique id (the text's hash where there is none) and the cluster (examples
-            that belong together, such as the chapters of one book), if they have one.
+        columns: where rows hold the text, the unique id (the hash of text and target where there is none), the cluster
+            (examples that belong together, such as the chapters of one book) and the target (what an output is compared
+            with: the translation of the text, its label), if they have them.
 
     Raises:
-        MisuseError: nothing there, a text that is empty or not a string, a missing column, the same id or text twice,
-            a file that cannot be read as what its name says.
+        MisuseError: nothing there, a text that is empty or not a string, a missing column, the same id or example
+            twice, a file that cannot be read as what its name says.
     """
     examples = tuple(_example(row, position, columns) for position, row in enumerate(_rows(data)))
     if not examples:
@@ -92,13 +94,16 @@ def _example(row: Row, position: int, columns: Columns) -> Example:
             f"name the right one: load_examples(data, columns=Columns(text=…))"
         )
     text, own_id, cluster = given[columns.text], given.get(columns.id), given.get(columns.cluster)
+    target = given.get(columns.target)
     if not isinstance(text, str):
         raise MisuseError(f"the text of example #{position} is {text!r} ({type(text).__name__}), not a string")
     return Example(
-        id=fingerprint(text)[:16] if own_id is None else str(own_id),
+        id=identity(text, target) if own_id is None else str(own_id),
         text=text,
         label=f"#{position}" if own_id is None else str(own_id),
         cluster=None if cluster is None else str(cluster),
+        target=target,
+        row={} if isinstance(row, str) else given,
     )
 
 
@@ -108,9 +113,11 @@ def _refuse_duplicates(examples: tuple[Example, ...]) -> None:
         first = seen.setdefault(example.id, example)
         if first is example:
             continue
-        if first.label == example.label or first.text != example.text:
+        same = identity(first.text, first.target) == identity(example.text, example.target)
+        if first.label == example.label or not same:
             raise MisuseError(f"two examples have the id {example.id!r}; ids must be unique")
+        what = "text" if example.target is None else "text and target"
         raise MisuseError(
-            f"examples {first.label} and {example.label} are the same text, which would count it twice: "
+            f"examples {first.label} and {example.label} are the same {what}, which would count it twice: "
             f"drop one, or give both an id column if the repetition is meant"
         )

@@ -9,7 +9,7 @@ The plugin binds an engine for the test session; an assertion's `engine=` wins o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -75,8 +75,8 @@ def using(engine: Engine | None) -> Iterator[None]:
         _current.reset(token)
 
 
-def ask(model: Any, method: str, items: Sequence[Any], *settings: Any) -> list[Any]:
-    """`model.method(items, *settings)`, one answer for each item, in the way that the bound engine says.
+def ask(model: Any, method: str, items: Sequence[Any], **settings: Any) -> list[Any]:
+    """`model.method(items, **settings)`, one answer for each item, in the way that the bound engine says.
 
     Raises:
         MisuseError: the method gives anything but one answer for each item.
@@ -90,13 +90,13 @@ def ask(model: Any, method: str, items: Sequence[Any], *settings: Any) -> list[A
 
 
 def ask_here(
-    model: Any, method: str, items: Sequence[Any], settings: Sequence[Any], *, deterministic: bool
+    model: Any, method: str, items: Sequence[Any], settings: Mapping[str, Any], *, deterministic: bool
 ) -> list[Any]:
     """Ask in this process."""
     bound = getattr(model, method)
     if not deterministic:
-        return _answers(model, method, bound(items, *settings), len(items))
-    return [_answers(model, method, bound([item], *settings), 1)[0] for item in items]
+        return _answers(model, method, bound(items, **settings), len(items))
+    return [_answers(model, method, bound([item], **settings), 1)[0] for item in items]
 
 
 def _answers(model: Any, method: str, given: Any, expected: int) -> list[Any]:

@@ -10,7 +10,7 @@ import numpy as np
 from pytest_llm.data.example import Example
 from pytest_llm.data.loading import Data, describe, load_examples
 from pytest_llm.errors import MisuseError
-from pytest_llm.inference.scoring import score, window_length
+from pytest_llm.inference.answering import answer, context_length
 from pytest_llm.metrics import metric_named
 from pytest_llm.metrics.metric import Metric
 from pytest_llm.models.language_model import provenance
@@ -24,7 +24,8 @@ def measure(model: Model, data: Data, metric: Metric | str, **settings: Any) -> 
     """Measure a metric, judge nothing.
 
     Args:
-        model: a path, a hub id, a `(model, tokenizer)` pair, or any object with a `score` method.
+        model: a path, a hub id, a `(model, tokenizer)` pair, or any object with the method that the metric needs: `score`,
+            `score_pairs`, `pseudo_log_probs`.
         data: texts, rows, a `datasets.Dataset` or a path; see `load_examples`.
         metric: its name, such as "perplexity", or the metric itself.
         **settings: the metric's settings, such as `stride=512`, where it is given by name.
@@ -42,8 +43,8 @@ def measure(model: Model, data: Data, metric: Metric | str, **settings: Any) -> 
         raise MisuseError(f"settings {sorted(settings)} belong to a metric given by name; this one was given whole")
     examples = load_examples(data)
     language_model = as_language_model(model)
-    window = window_length(language_model, metric.request)
-    outputs = score(language_model, examples, metric.request)
+    window = context_length(language_model, metric.task)
+    outputs = answer(language_model, examples, metric.task)
     statistics = np.array([metric.statistics(*pair) for pair in zip(examples, outputs, strict=True)], dtype=np.float64)
     measurement = Measurement(
         metric=metric.name,

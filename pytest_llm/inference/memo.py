@@ -1,9 +1,9 @@
 """What the model has already said in this session: the second test on the same model and texts makes no forward pass.
 
 An answer is remembered under everything that it depends on: the model's fingerprint, which takes in every element of its
-weights, the request, and the text. A model that has no fingerprint, or gives None, is asked each time. The plugin binds a
-memo for the length of a test session; outside pytest nothing is remembered. Standard library only: the plugin loads this
-at start-up.
+weights, the request, and the text (or what else is asked about: a source and its target). A model that has no fingerprint, or
+gives None, is asked each time. The plugin binds a memo for the length of a test session; outside pytest nothing is
+remembered. Standard library only: the plugin loads this at start-up.
 """
 
 from __future__ import annotations
@@ -11,20 +11,23 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+from pytest_llm.inference.engine import current_engine
 
 if TYPE_CHECKING:
     from pytest_llm.data.example import Example
-    from pytest_llm.statistics.jackknife import FloatArray
 
-    Outputs: TypeAlias = dict[str, FloatArray]
+Item = TypeVar("Item")
+Output = TypeVar("Output")
+Outputs: TypeAlias = dict[Hashable, Any]
 
 MOST_KEPT = 8
 """How many pairs of a model's state and a request are remembered; the one unused for longest goes first."""
 
 
 class Memo:
-    """Outputs by text, for each pair of a model's state and a request."""
+    """Outputs by text or pair, for each pair of a model's state and a request."""
 
     def __init__(self) -> None:
         self._kept: dict[tuple[Hashable, Hashable], Outputs] = {}
@@ -36,6 +39,11 @@ class Memo:
         while len(self._kept) > MOST_KEPT:
             del self._kept[next(iter(self._kept))]
         return found
+
+
+def text_of(example: Example) -> Hashable:
+    """What outputs are remembered under where only the text is asked about."""
+    return example.text
 
 
 _current: ContextVar[Memo | None] = ContextVar("pytest_llm_memo", default=None)
@@ -54,27 +62,32 @@ def remembering() -> Iterator[Memo]:
 
 def remembered(
     model: object,
-    examples: Sequence[Example],
+    items: Sequence[Item],
     request: Hashable,
-    compute: Callable[[list[Example]], list[FloatArray]],
-) -> list[FloatArray]:
-    """The output of each example, computed only where it is not known yet; equal texts are computed once.
+    compute: Callable[[list[Item]], list[Output]],
+    key: Callable[[Item], Hashable],
+) -> list[Output]:
+    """The output for each item, computed only where it is not known yet; items with equal keys are computed once.
 
     Args:
         model: asked for `fingerprint()`, if it has that.
-        examples: any number of examples.
+        items: any number of examples, prompts or pairs.
         request: what is asked of the model.
-        compute: gives the outputs of the examples that it is handed.
+        compute: gives the outputs for the items that it is handed.
+        key: all of an item that the output depends on.
     """
     memo, fingerprint = _current.get(), getattr(model, "fingerprint", None)
     state = fingerprint() if memo is not None and fingerprint is not None else None
-    known: Outputs = {} if memo is None or state is None else memo.outputs(state, request)
-    missing: dict[str, Example] = {}
-    for example in examples:
-        if example.text not in known:
-            missing.setdefault(example.text, example)
+    known: Outputs = {}
+    if memo is not None and state is not None:
+        known = memo.outputs(state, (request, current_engine().deterministic))
+    missing: dict[Hashable, Item] = {}
+    for item in items:
+        if key(item) not in known:
+            missing.setdefault(key(item), item)
     if missing:
-        for example, output in zip(missing.values(), compute(list(missing.values())), strict=True):
-            output.flags.writeable = False  # handed out more than once
-            known[example.text] = output
-    return [known[example.text] for example in examples]
+        for item, output in zip(missing.values(), compute(list(missing.values())), strict=True):
+            if hasattr(output, "flags"):
+                output.flags.writeable = False  # an array that is handed out more than once
+            known[key(item)] = output
+    return [known[key(item)] for item in items]

@@ -7,7 +7,7 @@ process puts a copy on its own. The processes stay for the next question, and en
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -32,8 +32,10 @@ class _Pool:
 _pools: WeakKeyDictionary[Any, _Pool] = WeakKeyDictionary()
 
 
-def ask_workers(engine: Engine, model: Any, method: str, items: Sequence[Any], settings: Sequence[Any]) -> list[Any]:
-    """`model.method(items, *settings)`, the items divided among the engine's processes.
+def ask_workers(
+    engine: Engine, model: Any, method: str, items: Sequence[Any], settings: Mapping[str, Any]
+) -> list[Any]:
+    """`model.method(items, **settings)`, the items divided among the engine's processes.
 
     Neighbours stay together: they are what shares a beginning.
 
@@ -45,7 +47,7 @@ def ask_workers(engine: Engine, model: Any, method: str, items: Sequence[Any], s
     stretches = [items[start : start + size] for start in range(0, len(items), size)]
     try:
         futures = [
-            pool.executor.submit(_work, method, list(stretch), list(settings), engine.deterministic)
+            pool.executor.submit(_work, method, list(stretch), dict(settings), engine.deterministic)
             for stretch in stretches
         ]
         return [answer for future in futures for answer in future.result()]
@@ -102,5 +104,5 @@ def _start(seats: Sequence[tuple[bytes, str | None]], taken: Any) -> None:
         _model.module.to(device)
 
 
-def _work(method: str, items: list[Any], settings: list[Any], deterministic: bool) -> list[Any]:
+def _work(method: str, items: list[Any], settings: dict[str, Any], deterministic: bool) -> list[Any]:
     return ask_here(_model, method, items, settings, deterministic=deterministic)

@@ -6,22 +6,19 @@ at once, for it to batch as it likes, and the pieces are put together again.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from pytest_llm.data.example import Example
 from pytest_llm.errors import MisuseError
-from pytest_llm.inference.engine import ask, current_engine
-from pytest_llm.inference.memo import remembered
+from pytest_llm.inference.checks import checked_answers, lacking, refuse_positive
+from pytest_llm.inference.engine import ask
+from pytest_llm.inference.memo import remembered, text_of
 from pytest_llm.inference.windows import rolling_windows, strided_windows
-from pytest_llm.metrics.requests import Score
 from pytest_llm.models.language_model import AnyModel, LanguageModel, Window, WindowedModel
 from pytest_llm.statistics.jackknife import FloatArray
-
-ROUNDING = 1e-3
-"""A log-probability may exceed 0 by this much before it is refused: float16 rounding, not a wrong number."""
+from pytest_llm.tasks.score import Score
 
 
 def window_length(model: AnyModel, request: Score) -> int | None:
@@ -41,19 +38,20 @@ def score(model: AnyModel, examples: Sequence[Example], request: Score) -> list[
     """The log-probabilities of each example's scored tokens, natural logarithm.
 
     Raises:
-        MisuseError: nothing to score in some text, a setting that the model has no use for, an answer of the wrong shape.
+        MisuseError: nothing to score in some text, a model that does not score texts, a setting that the model has no use
+            for, an answer of the wrong shape.
     """
     if isinstance(model, WindowedModel):
-        asked = (request, current_engine().deterministic)
-        outputs = remembered(model, examples, asked, lambda missing: _score_windows(model, missing, request))
+        outputs = remembered(model, examples, request, lambda missing: _score_windows(model, missing, request), text_of)
+    elif not isinstance(model, LanguageModel):
+        raise lacking(
+            model,
+            "how probable each token of a text is, given those before it",
+            "a causal model of transformers, or an object with a method score(texts)",
+        )
     else:
         outputs = _score_texts(model, examples, request)
-    for example, output in zip(examples, outputs, strict=True):
-        if output.size and output.max() > ROUNDING:
-            raise MisuseError(
-                f"the model gives a token of {example.label} the log-probability {output.max():.4g}; none can exceed 0 "
-                f"(are these logits, or positive losses?)"
-            )
+    refuse_positive(examples, outputs)
     return outputs
 
 
@@ -108,17 +106,6 @@ def _score_texts(model: LanguageModel, examples: Sequence[Example], request: Sco
         raise MisuseError(
             f"{type(model).__name__} scores whole texts in its own way: stride, max_length and add_bos have no meaning for it"
         )
-    answers = ask(model, "score", [example.text for example in examples])
-    return [_checked(model, example, answer) for example, answer in zip(examples, answers, strict=True)]
-
-
-def _checked(model: LanguageModel, example: Example, answer: Sequence[float]) -> FloatArray:
-    try:
-        output = np.asarray(answer, dtype=np.float64)
-    except (TypeError, ValueError):
-        output = np.asarray(math.nan)
-    if output.ndim != 1 or output.size == 0:
-        raise MisuseError(
-            f"{type(model).__name__}.score returned {answer!r} for {example.label}; expected one log-probability per token"
-        )
-    return output
+    return checked_answers(
+        f"{type(model).__name__}.score", examples, ask(model, "score", [example.text for example in examples])
+    )

@@ -36,6 +36,11 @@ METRICS: dict[str, Entry] = {
     "word_perplexity": Entry("language_modeling:Perplexity", "below", {"unit": "word"}),
     "byte_perplexity": Entry("language_modeling:Perplexity", "below", {"unit": "byte"}),
     "bits_per_byte": Entry("language_modeling:Perplexity", "below", {"unit": "bits_per_byte"}),
+    "conditional_perplexity": Entry("language_modeling:ConditionalPerplexity", "below", {"unit": "token"}),
+    "conditional_word_perplexity": Entry("language_modeling:ConditionalPerplexity", "below", {"unit": "word"}),
+    "conditional_byte_perplexity": Entry("language_modeling:ConditionalPerplexity", "below", {"unit": "byte"}),
+    "conditional_bits_per_byte": Entry("language_modeling:ConditionalPerplexity", "below", {"unit": "bits_per_byte"}),
+    "pseudo_perplexity": Entry("language_modeling:PseudoPerplexity", "below"),
 }
 
 

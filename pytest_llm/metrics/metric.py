@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from pytest_llm.data.example import Example
-from pytest_llm.metrics.requests import Score
 from pytest_llm.statistics.jackknife import FloatArray, Scale
+from pytest_llm.tasks.task import Task
 
 
 class Metric(Protocol):
@@ -31,7 +31,7 @@ class Metric(Protocol):
         """On which scale errors are symmetric: "log" for perplexity, else "linear"."""
 
     @property
-    def request(self) -> Score:
+    def task(self) -> Task:
         """What the model is asked about each example."""
 
     @property

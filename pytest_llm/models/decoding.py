@@ -21,8 +21,8 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from pytest_llm.metrics.requests import Generate
 from pytest_llm.models.continuous_batching import Text
+from pytest_llm.tasks.decoding import Decoding
 
 # Of a checkpoint's generation_config.json: settings that change which token comes next, and the values that change nothing.
 _CHANGE_LOGITS: dict[str, tuple[Any, ...]] = {
@@ -51,7 +51,7 @@ def greedy(logits: torch.Tensor, texts: Sequence[Text]) -> list[int]:
 class Sampler:
     """Draws the next token of each text; the same seed and prompt draw the same tokens."""
 
-    def __init__(self, request: Generate) -> None:
+    def __init__(self, request: Decoding) -> None:
         self._seed = request.seed
         self._warp = warpers(request)
         self._generators: dict[int, np.random.Generator] = {}
@@ -72,7 +72,7 @@ class Sampler:
         return self._generators[text.index]
 
 
-def warpers(request: Generate) -> LogitsProcessorList:
+def warpers(request: Decoding) -> LogitsProcessorList:
     """Temperature, then top-k, then top-p: the order of `transformers`."""
     chain = LogitsProcessorList()
     if request.temperature != 1.0:
@@ -127,7 +127,7 @@ def cut_at(text: str, stop: Sequence[str]) -> str | None:
 
 @torch.inference_mode()
 def generate_alone(
-    module: Any, prompt: Sequence[int], request: Generate, decode: Callable[[list[int]], str], ends: frozenset[int]
+    module: Any, prompt: Sequence[int], request: Decoding, decode: Callable[[list[int]], str], ends: frozenset[int]
 ) -> list[int]:
     """One prompt through the model's own `generate`: for beams, and for models that cannot be packed."""
     tokens = torch.tensor([list(prompt)], device=module.device)

@@ -1,13 +1,17 @@
-"""What the plugin asks of a model: one method for a model of your own, four members for one that we plan windows for."""
+"""What the plugin asks of a model: one method for a model of your own, four members for one that we plan windows for.
+
+Each kind of question has its protocol; a model may have any of them, and is asked only what it has a method for.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from pytest_llm.data.provenance import Provenance
 from pytest_llm.statistics.jackknife import FloatArray
+from pytest_llm.tasks.decoding import Decoding
 
 
 @runtime_checkable
@@ -53,7 +57,58 @@ class WindowedModel(Protocol):
         """
 
 
-AnyModel: TypeAlias = LanguageModel | WindowedModel
+@runtime_checkable
+class ConditionalModel(Protocol):
+    """Anything that can say how probable a target text is, given a source text. Nothing has to be inherited.
+
+    class Copier:
+        def score_pairs(self, pairs):
+            return [[math.log(0.9 if word in source else 1e-4) for word in target.split()] for source, target in pairs]
+
+    A model with a choice takes a keyword `score_eos: bool`, whether to score the end token of the target too.
+    """
+
+    def score_pairs(self, pairs: Sequence[tuple[str, str]], /) -> Sequence[Sequence[float] | FloatArray]:
+        """For each (source, target) the log-probability (natural) of each target token, given source and target so far."""
+
+
+@runtime_checkable
+class MaskedLanguageModel(Protocol):
+    """Anything that can say how probable each token of a text is, given all others. Nothing has to be inherited."""
+
+    def pseudo_log_probs(self, texts: Sequence[str], *, within_word: bool) -> Sequence[Sequence[float] | FloatArray]:
+        """For each text the log-probability (natural) of each token when it is masked.
+
+        Args:
+            texts: any number of texts.
+            within_word: mask the later tokens of the same word as well.
+        """
+
+
+@runtime_checkable
+class GenerativeModel(Protocol):
+    """Anything that can go on with a text. Nothing has to be inherited."""
+
+    def generate(self, prompts: Sequence[str], decoding: Decoding) -> Sequence[str]:
+        """The text that follows each prompt, without the prompt.
+
+        Args:
+            prompts: any number of texts.
+            decoding: how many tokens at most, where to stop, greedy or at random.
+        """
+
+
+@runtime_checkable
+class Classifier(Protocol):
+    """Anything that can say which label a text has. Nothing has to be inherited."""
+
+    def classify(self, texts: Sequence[str], /) -> Sequence[Mapping[Any, float] | Any]:
+        """For each text the probability of each label, or the label alone."""
+
+
+AnyModel: TypeAlias = (
+    LanguageModel | WindowedModel | ConditionalModel | MaskedLanguageModel | GenerativeModel | Classifier
+)
 
 
 def provenance(model: AnyModel) -> Provenance:

@@ -8,18 +8,28 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 from pytest_llm.data.embedded import embedded
 from pytest_llm.errors import MisuseError
 from pytest_llm.models.devices import choose_device
-from pytest_llm.models.language_model import AnyModel, LanguageModel, WindowedModel
+from pytest_llm.models.language_model import (
+    AnyModel,
+    ConditionalModel,
+    LanguageModel,
+    MaskedLanguageModel,
+    WindowedModel,
+)
 
 if TYPE_CHECKING:
+    from pytest_llm.models.encoder_decoder_model import EncoderDecoderModel
+    from pytest_llm.models.masked_model import MaskedModel
     from pytest_llm.models.transformers_model import TransformersModel
 
+Pretrained: TypeAlias = "TransformersModel | EncoderDecoderModel | MaskedModel"
+Kind: TypeAlias = Literal["causal", "encoder-decoder", "masked"]
 Model: TypeAlias = "AnyModel | str | Path | tuple[Any, Any]"
 Dtype: TypeAlias = Literal["auto", "float32", "bfloat16", "float16"]
 Loaded = TypeVar("Loaded")
@@ -34,13 +44,14 @@ def as_language_model(model: Model) -> AnyModel:
         return load_model(model)
     if isinstance(model, tuple):
         return _pair(model)
-    if isinstance(model, WindowedModel | LanguageModel):
+    if isinstance(model, WindowedModel | LanguageModel | ConditionalModel | MaskedLanguageModel):
         return model
     if hasattr(model, "get_input_embeddings"):
         raise MisuseError(f"{type(model).__name__} came without its tokenizer: give the pair (model, tokenizer)")
     raise MisuseError(
         f"{type(model).__name__} is no language model: expected a path, a hub id, a (model, tokenizer) pair or an object "
-        f"with a method score(texts) that returns the log-probability of each token of each text"
+        f"with a method score(texts) that returns the log-probability of each token of each text (or score_pairs, "
+        f"pseudo_log_probs)"
     )
 
 
@@ -51,8 +62,8 @@ def load_model(
     dtype: Dtype = "auto",
     trust_remote_code: bool = False,
     allow_pickle: bool = False,
-) -> TransformersModel:
-    """Load a causal language model with `transformers`.
+) -> Pretrained:
+    """Load a language model with `transformers`: causal, masked (BERT) or encoder-decoder (T5), as its configuration says.
 
     Args:
         source: a checkpoint folder, a `.gguf` file, a hub id, "tiny-decoder" (shipped) or "smollm2" (the `[smollm2]` extra).
@@ -79,11 +90,14 @@ def load_model(
         _check_folder(path, allow_pickle)
 
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    from pytest_llm.models.transformers_model import TransformersModel
+    from transformers import AutoConfig, AutoTokenizer
 
     tokenizer: Any = _load(f"the tokenizer of {source}", lambda: AutoTokenizer.from_pretrained(origin, **options))
+    # of a GGUF file the configuration is not read by itself: that would read the file twice, and they hold causal models
+    kind: Kind = "causal"
+    if "gguf_file" not in options:
+        config: Any = _load(f"the configuration of {source}", lambda: AutoConfig.from_pretrained(origin, **options))
+        kind = kind_of(config, config.architectures or ())
     if dtype == "auto":
         wanted: Any = torch.float32 if place == "cpu" else "auto"
     else:
@@ -91,9 +105,42 @@ def load_model(
     if "gguf_file" not in options and not allow_pickle:
         options["use_safetensors"] = True
     module: Any = _load(
-        f"the model {source}", lambda: AutoModelForCausalLM.from_pretrained(origin, dtype=wanted, **options)
+        f"the model {source}", lambda: _auto_class(kind).from_pretrained(origin, dtype=wanted, **options)
     )
-    return TransformersModel(module.to(place), tokenizer, name=name)
+    return _wrapped(kind, module.to(place), tokenizer, name)
+
+
+def kind_of(config: Any, classes: Iterable[str]) -> Kind:
+    """What a model predicts, from its configuration and the names of its classes."""
+    if getattr(config, "is_encoder_decoder", False):
+        return "encoder-decoder"
+    return "masked" if any(name.endswith("ForMaskedLM") for name in classes) else "causal"
+
+
+def _auto_class(kind: Kind) -> Any:
+    import transformers
+
+    match kind:
+        case "encoder-decoder":
+            return transformers.AutoModelForSeq2SeqLM
+        case "masked":
+            return transformers.AutoModelForMaskedLM
+        case "causal":
+            return transformers.AutoModelForCausalLM
+
+
+def _wrapped(kind: Kind, module: Any, tokenizer: Any, name: str | None = None) -> Pretrained:
+    from pytest_llm.models.encoder_decoder_model import EncoderDecoderModel
+    from pytest_llm.models.masked_model import MaskedModel
+    from pytest_llm.models.transformers_model import TransformersModel
+
+    match kind:
+        case "encoder-decoder":
+            return EncoderDecoderModel(module, tokenizer, name=name)
+        case "masked":
+            return MaskedModel(module, tokenizer, name=name)
+        case "causal":
+            return TransformersModel(module, tokenizer, name=name)
 
 
 def _find(source: str) -> Path | None:
@@ -164,10 +211,11 @@ def _load(what: str, load: Callable[[], Loaded]) -> Loaded:
             logging.enable_progress_bar()
 
 
-def _pair(pair: tuple[Any, ...]) -> TransformersModel:
-    from pytest_llm.models.transformers_model import TransformersModel
-
+def _pair(pair: tuple[Any, ...]) -> Pretrained:
     if len(pair) != 2 or not hasattr(pair[0], "get_input_embeddings") or not callable(pair[1]):
         kinds = ", ".join(type(part).__name__ for part in pair)
         raise MisuseError(f"expected a (model, tokenizer) pair, got ({kinds})")
-    return TransformersModel(*pair)
+    module, tokenizer = pair
+    # an adapter's wrapper has a class of its own; what counts is the model in it
+    base = module.get_base_model() if hasattr(module, "get_base_model") else module
+    return _wrapped(kind_of(module.config, [type(base).__name__]), module, tokenizer)

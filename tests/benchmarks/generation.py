@@ -18,11 +18,11 @@ from tests.benchmarks.documents import documents
 from tests.benchmarks.sides import Side, interleaved, report, require_same, smollm2
 
 OURS = """
-from pytest_llm.metrics.requests import Generate
+from pytest_llm.tasks.decoding import Decoding
 model = ours()
 
 def run():
-    return model.generate(given["prompts"], Generate(max_tokens=64))
+    return model.generate(given["prompts"], Decoding(max_tokens=64))
 """
 
 TRANSFORMERS = """

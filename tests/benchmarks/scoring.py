@@ -20,7 +20,7 @@ from tests.benchmarks.sides import Side, interleaved, report, require_same, smol
 OURS = """
 from pytest_llm import load_examples
 from pytest_llm.inference.scoring import score
-from pytest_llm.metrics.requests import Score
+from pytest_llm.tasks.score import Score
 model, examples = ours(), load_examples(given["texts"])
 
 def run():

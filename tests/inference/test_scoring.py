@@ -12,9 +12,9 @@ import pytest
 from pytest_llm.data.loading import load_examples
 from pytest_llm.errors import MisuseError
 from pytest_llm.inference.scoring import score, window_length
-from pytest_llm.metrics.requests import Score
 from pytest_llm.models.language_model import AnyModel, Window
 from pytest_llm.statistics.jackknife import FloatArray
+from pytest_llm.tasks.score import Score
 from tests.stub_models import CharacterModel, TableModel, UniformModel
 
 TEXTS = ["abc", "a", "abcdefghi", "xy", "abcdef"]

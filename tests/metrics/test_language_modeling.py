@@ -15,6 +15,7 @@ from pytest_llm.errors import MisuseError
 from pytest_llm.metrics import METRICS, metric_named
 from pytest_llm.metrics.language_modeling import Perplexity
 from pytest_llm.statistics.jackknife import FloatArray
+from pytest_llm.tasks.score import Score
 
 LOG_PROBABILITIES = np.array([-1.5, -0.25, -2.75, -0.25])
 TEXT = "é und\n\nso"  # 3 words, 9 characters, 10 bytes
@@ -92,6 +93,7 @@ def test_the_signature_holds_every_setting_that_changes_the_number(
 
 def test_settings_reach_the_request() -> None:
     request = metric_named("perplexity", stride=7, max_length=9, add_bos=False).request
+    assert isinstance(request, Score)
     assert (request.stride, request.max_length, request.add_bos) == (7, 9, False)
 
 

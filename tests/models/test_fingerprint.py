@@ -73,6 +73,7 @@ EDITS = [
 @pytest.mark.parametrize("edit", EDITS)
 def test_no_change_of_the_model_goes_unnoticed(edit: Callable[[TransformersModel], None]) -> None:
     model = load_model("tiny-decoder", device="cpu")
+    assert isinstance(model, TransformersModel)
     before = model.fingerprint()
     assert model.fingerprint() == before
     edit(model)

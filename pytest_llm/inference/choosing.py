@@ -1,0 +1,98 @@
+"""Answer `Choose` and `Classify`: which of the given answers the model finds most probable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from pytest_llm.data.example import Example
+from pytest_llm.errors import MisuseError
+from pytest_llm.inference.checks import checked_answers, lacking, refuse_positive
+from pytest_llm.inference.conditional import takes
+from pytest_llm.inference.engine import ask
+from pytest_llm.inference.memo import remembered
+from pytest_llm.inference.writing import prompt_of
+from pytest_llm.metrics.multiple_choice import ChoiceScores
+from pytest_llm.models.language_model import AnyModel, Classifier, ConditionalModel
+from pytest_llm.tasks.choose import Choose
+from pytest_llm.tasks.classify import Classify
+from pytest_llm.tasks.prompt import Prompt
+
+
+def choose(model: AnyModel, examples: Sequence[Example], task: Choose) -> list[ChoiceScores]:
+    """The log-likelihood of each example's choices, given its prompt.
+
+    Raises:
+        MisuseError: a model that scores no pairs, an example without choices or that does not fit the prompt.
+    """
+    if not isinstance(model, ConditionalModel):
+        raise lacking(
+            model,
+            "how probable an answer is, given a question",
+            "a model of transformers, or an object with a method score_pairs(pairs)",
+        )
+    assert isinstance(task.prompt, Prompt)
+    # an encoder-decoder would score the end of the answer too; lm-evaluation-harness does not
+    settings = {"score_eos": False} if takes(model.score_pairs, "score_eos") else {}
+    choices = [task.choices_of(example) for example in examples]
+    contexts = [prompt_of(model, example, task.prompt) for example in examples]
+    pairs = [
+        (context, task.delimiter + choice) for context, of_one in zip(contexts, choices, strict=True) for choice in of_one
+    ]
+    owners = [example for example, of_one in zip(examples, choices, strict=True) for _ in of_one]
+    example_of = dict(zip(pairs, owners, strict=True))
+
+    def compute(missing: list[tuple[str, str]]) -> list[Any]:
+        about = [example_of[pair] for pair in missing]
+        scores = checked_answers(
+            f"{type(model).__name__}.score_pairs", about, ask(model, "score_pairs", missing, **settings)
+        )
+        refuse_positive(about, scores)
+        return scores
+
+    scores = iter(remembered(model, pairs, "choose", compute, lambda pair: pair))
+    found = []
+    for of_one in choices:
+        of_choices = [next(scores) for _ in of_one]
+        sums = [float(np.sum(array, dtype=np.float64)) for array in of_choices]
+        found.append(ChoiceScores.of(sums, of_one, [len(array) for array in of_choices]))
+    return found
+
+
+def classify(model: AnyModel, examples: Sequence[Example], task: Classify) -> list[dict[Any, float]]:
+    """The probability of each label, most probable first; of label words, those of one another (softmax of log-likelihoods).
+
+    Raises:
+        MisuseError: a model without a classification head where no labels are given, a label that is not one.
+    """
+    if task.words is not None:
+        return [_probabilities(list(task.words), scores) for scores in choose(model, examples, task.choose)]
+    if not isinstance(model, Classifier):
+        raise lacking(
+            model,
+            "which label a text has",
+            "a model with a classification head, an object with a method classify(texts), or the labels to choose from: "
+            "task=Classify(labels=[…])",
+        )
+    assert isinstance(task.prompt, Prompt)
+    answers = ask(model, "classify", [example.text for example in examples])
+    return [_checked(model, example, given) for example, given in zip(examples, answers, strict=True)]
+
+
+def _probabilities(labels: Sequence[Any], scores: ChoiceScores) -> dict[Any, float]:
+    exponents = np.exp(scores.log_likelihoods - np.max(scores.log_likelihoods))
+    return _sorted(dict(zip(labels, exponents / exponents.sum(), strict=True)))
+
+
+def _checked(model: object, example: Example, given: Any) -> dict[Any, float]:
+    if not isinstance(given, Mapping):
+        return {given: 1.0}  # a bare label
+    if not given:
+        raise MisuseError(f"{type(model).__name__}.classify gave no label for {example.label}")
+    return _sorted(given)
+
+
+def _sorted(probabilities: Mapping[Any, float]) -> dict[Any, float]:
+    return {label: float(p) for label, p in sorted(probabilities.items(), key=lambda item: -item[1])}

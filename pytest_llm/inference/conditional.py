@@ -1,0 +1,91 @@
+"""Answer `PairScore` and `MaskedScore`: how probable the tokens of a target are given its source, or of a text when masked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from inspect import Parameter, signature
+
+from pytest_llm.data.example import Example
+from pytest_llm.errors import MisuseError
+from pytest_llm.inference.checks import checked_answers, lacking, refuse_positive
+from pytest_llm.inference.engine import ask
+from pytest_llm.inference.memo import remembered, text_of
+from pytest_llm.models.language_model import AnyModel, ConditionalModel, MaskedLanguageModel
+from pytest_llm.statistics.jackknife import FloatArray
+from pytest_llm.tasks.score import MaskedScore, PairScore
+
+
+def score_pairs(model: AnyModel, examples: Sequence[Example], request: PairScore) -> list[FloatArray]:
+    """The log-probabilities of the tokens of each example's target, given its text.
+
+    Raises:
+        MisuseError: an example without a target, a model without `score_pairs` or without a choice about the end token.
+    """
+    if not isinstance(model, ConditionalModel):
+        raise lacking(
+            model,
+            "how probable each token of a target is, given its source",
+            "an encoder-decoder of transformers, or an object with a method score_pairs(pairs)",
+        )
+    for example in examples:
+        _check_target(example)
+    method = f"{type(model).__name__}.score_pairs"
+    if request.score_eos is not None and not takes(model.score_pairs, "score_eos"):
+        raise MisuseError(
+            f"{method} has no keyword score_eos: it decides itself whether the end of a target is scored; use score_eos=None"
+        )
+    settings = {} if request.score_eos is None else {"score_eos": request.score_eos}
+
+    def compute(missing: list[Example]) -> list[FloatArray]:
+        return checked_answers(method, missing, ask(model, "score_pairs", list(map(_pair, missing)), **settings))
+
+    outputs = remembered(model, examples, request, compute, _pair)
+    refuse_positive(examples, outputs)
+    return outputs
+
+
+def score_masked(model: AnyModel, examples: Sequence[Example], request: MaskedScore) -> list[FloatArray]:
+    """The pseudo-log-likelihoods of the tokens of each example's text.
+
+    Raises:
+        MisuseError: a model without `pseudo_log_probs`, a text without tokens.
+    """
+    if not isinstance(model, MaskedLanguageModel):
+        raise lacking(
+            model,
+            "how probable each token of a text is when it is masked",
+            "a masked model of transformers, or an object with a method pseudo_log_probs(texts, within_word=…)",
+        )
+
+    def compute(missing: list[Example]) -> list[FloatArray]:
+        texts = [example.text for example in missing]
+        given = ask(model, "pseudo_log_probs", texts, within_word=request.within_word)
+        return checked_answers(f"{type(model).__name__}.pseudo_log_probs", missing, given)
+
+    outputs = remembered(model, examples, request, compute, text_of)
+    refuse_positive(examples, outputs)
+    return outputs
+
+
+def _pair(example: Example) -> tuple[str, str]:
+    return example.text, example.target
+
+
+def _check_target(example: Example) -> None:
+    if example.target is None:
+        raise MisuseError(
+            f"example {example.label} has no target: a text is scored given its source, so rows need both, in the columns "
+            f"'text' (the source) and 'target'; others are named by load_examples(data, columns=Columns(text=…, target=…))"
+        )
+    if not isinstance(example.target, str):
+        raise MisuseError(
+            f"the target of example {example.label} is {example.target!r} ({type(example.target).__name__}), not a string"
+        )
+    if not example.target:
+        raise MisuseError(f"the target of example {example.label} is empty: drop it, it has no token to be scored")
+
+
+def takes(method: object, keyword: str) -> bool:
+    """Whether a method has this keyword."""
+    parameters = signature(method).parameters.values()  # type: ignore[arg-type]
+    return any(parameter.name == keyword or parameter.kind is Parameter.VAR_KEYWORD for parameter in parameters)

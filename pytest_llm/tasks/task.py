@@ -1,0 +1,12 @@
+"""All that a metric may ask of a model. `inference.answering` has a case for each."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from pytest_llm.tasks.choose import Choose
+from pytest_llm.tasks.classify import Classify
+from pytest_llm.tasks.generate import Generate
+from pytest_llm.tasks.score import MaskedScore, PairScore, Score
+
+Task: TypeAlias = Score | PairScore | MaskedScore | Generate | Choose | Classify

@@ -1,0 +1,198 @@
+"""What people said of outputs: scores or categories for items, and preferences between two candidates.
+
+A rating is a row `{"rater": …, "item": …, "score": …}`; a preference is a row
+`{"rater": …, "item": …, "first": …, "second": …, "preferred": …}`, where `first` and `second` are the names of the two
+candidates in the order they were shown, and `preferred` is one of these names or "tie". Rows come from a list, a JSONL, CSV
+or Parquet file. They become examples whose target is what was said, for the metrics of `metrics/preference.py`,
+`bradley_terry.py` and `agreement.py`; no model is asked, so the output that these metrics take is the target itself.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from pytest_llm.data.example import Example
+from pytest_llm.data.files import read
+from pytest_llm.errors import MisuseError
+
+RatingRows: TypeAlias = "str | Path | Iterable[Mapping[str, Any]]"
+Cluster: TypeAlias = Literal["rater", "item"]
+
+TIE = "tie"
+
+
+@dataclass(frozen=True, slots=True)
+class Rating:
+    """What one rater said of one item."""
+
+    rater: str
+    item: str
+    value: float | str
+    """A score, or the name of a category."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preference:
+    """Which of two candidates one rater found better for one item (a prompt)."""
+
+    rater: str
+    item: str
+    first: str
+    second: str
+    preferred: str | None
+    """None: neither."""
+
+    def points(self, candidate: str) -> float:
+        """1 if the candidate was preferred, ½ for a tie, 0 if the other was."""
+        return 0.5 if self.preferred is None else float(self.preferred == candidate)
+
+
+def read_ratings(data: RatingRows, *, categories: bool = False) -> tuple[Rating, ...]:
+    """Read ratings.
+
+    Args:
+        data: rows with the columns rater, item and score, or the path of a file of such rows.
+        categories: scores are names of categories, kept as strings, instead of numbers.
+
+    Raises:
+        MisuseError: no rows, a column that is missing or empty, a score that is no finite number, or one rater who rated one
+            item twice.
+    """
+    ratings = []
+    for place, row in _rows(data):
+        rater, item = _cell(row, "rater", place), _cell(row, "item", place)
+        score = _cell(row, "score", place) if categories else _number(row, place)
+        ratings.append(Rating(rater, item, score))
+    _refuse_repetition([(r.rater, r.item) for r in ratings], "rated item")
+    return tuple(ratings)
+
+
+def read_preferences(data: RatingRows) -> tuple[Preference, ...]:
+    """Read preferences.
+
+    Args:
+        data: rows with the columns rater, item, first, second and preferred, or the path of a file of such rows.
+
+    Raises:
+        MisuseError: no rows, a column that is missing or empty, a candidate compared with itself, a winner that is neither of
+            the two nor "tie", or one rater who was shown one pair for one item in one order twice.
+    """
+    preferences = []
+    for place, row in _rows(data):
+        rater, item, first, second, preferred = (
+            _cell(row, column, place) for column in ("rater", "item", "first", "second", "preferred")
+        )
+        if first == second or TIE in (first, second):
+            raise MisuseError(
+                f"{place} compares {first!r} with {second!r}; expected two names, neither of them {TIE!r}"
+            )
+        if preferred not in (first, second, TIE):
+            raise MisuseError(f"{place} prefers {preferred!r}; expected {first!r}, {second!r} or {TIE!r}")
+        preferences.append(Preference(rater, item, first, second, None if preferred == TIE else preferred))
+    _refuse_repetition([(p.rater, p.item, p.first, p.second) for p in preferences], "compared")
+    return tuple(preferences)
+
+
+def rating_examples(ratings: Sequence[Rating], *, cluster: Cluster = "rater") -> tuple[Example, ...]:
+    """One example a rating; what one rater says (or, by choice, what is said of one item) is not independent."""
+    return tuple(
+        _example(r.rater, r.item, (r.rater, r.item), r.value, r.rater if cluster == "rater" else r.item)
+        for r in ratings
+    )
+
+
+def preference_examples(
+    preferences: Sequence[Preference],
+    *,
+    candidate: str | None = None,
+    against: str | None = None,
+    cluster: Cluster = "rater",
+) -> tuple[Example, ...]:
+    """One example a comparison.
+
+    Args:
+        preferences: the comparisons.
+        candidate: only those that this candidate took part in; None: all.
+        against: and only those with this opponent; None: any.
+        cluster: what makes comparisons depend on each other: the rater, or the item.
+
+    Raises:
+        MisuseError: a name that no comparison has, or two that were never compared.
+    """
+    names = sorted({name for p in preferences for name in (p.first, p.second)})
+    wanted = {name for name in (candidate, against) if name is not None}
+    for name in sorted(wanted):
+        if name not in names:
+            raise MisuseError(
+                f"no comparison is about {name!r}; candidates are {', '.join(map(repr, names)) or 'none'}"
+            )
+    chosen = [p for p in preferences if wanted <= {p.first, p.second}]
+    if not chosen:
+        pair = " and ".join(map(repr, sorted(wanted)))
+        raise MisuseError(f"{pair} were never compared" if wanted else "no candidates were ever compared")
+    return tuple(
+        _example(p.rater, p.item, (p.rater, p.item, p.first, p.second), p, p.rater if cluster == "rater" else p.item)
+        for p in chosen
+    )
+
+
+def item_examples(ratings: Sequence[Rating]) -> tuple[Example, ...]:
+    """One example an item, in order of appearance; its target is a mapping from raters to what they said."""
+    said: dict[str, dict[str, float | str]] = {}
+    for rating in ratings:
+        said.setdefault(rating.item, {})[rating.rater] = rating.value
+    return tuple(Example(item, item, item, target=values) for item, values in said.items())
+
+
+def _rows(data: RatingRows) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Each row with what to call it in an error."""
+    if isinstance(data, Mapping) or not isinstance(data, Iterable | Path):
+        raise MisuseError(f"ratings are {data!r:.80} ({type(data).__name__}); expected a list of rows, or a path")
+    name = Path(data).name if isinstance(data, str | Path) else "the ratings"
+    number = -1
+    for number, row in enumerate(read(Path(data)) if isinstance(data, str | Path) else data):
+        if not isinstance(row, Mapping):
+            raise MisuseError(f"row #{number} of {name} is {row!r:.80} ({type(row).__name__}); expected a mapping")
+        yield f"row #{number} of {name}", row
+    if number < 0:
+        raise MisuseError(f"{name} hold no row, so nobody has said anything")
+
+
+def _cell(row: Mapping[str, Any], column: str, place: str) -> str:
+    if column not in row:
+        raise MisuseError(
+            f"{place} has no column {column!r}, only {sorted(map(str, row))}; rename the one that is meant"
+        )
+    text = "" if row[column] is None else str(row[column]).strip()
+    if not text:
+        raise MisuseError(f"{place} has nothing under {column!r}; fill it in, or drop the row")
+    return text
+
+
+def _number(row: Mapping[str, Any], place: str) -> float:
+    text = _cell(row, "score", place)
+    try:
+        number = math.nan if isinstance(row["score"], bool) else float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise MisuseError(f"{place} has the score {text!r}; expected a number (of names, read with categories=True)")
+    return number
+
+
+def _refuse_repetition(keys: Sequence[tuple[str, ...]], verb: str) -> None:
+    seen: set[Hashable] = set()
+    for key in keys:
+        if key in seen:
+            rater, item, *pair = key
+            what = f"{' with '.join(map(repr, pair))} for item {item!r}" if pair else repr(item)
+            raise MisuseError(f"rater {rater!r} {verb} {what} twice; keep one, or it would count double")
+        seen.add(key)
+
+
+def _example(rater: str, item: str, key: tuple[str, ...], target: object, cluster: str) -> Example:
+    return Example(repr(key), item, f"{item} by {rater}", cluster, target)

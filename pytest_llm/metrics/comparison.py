@@ -56,7 +56,8 @@ def ratio(numerators: FloatArray, denominators: FloatArray) -> FloatArray:
 def name_of(function: Callable[..., Any]) -> str:
     """How a signature calls a callable setting: `module.name`, or its class. It cannot tell two lambdas of a module apart."""
     if hasattr(function, "__qualname__"):
-        return f"{function.__module__}.{function.__qualname__}"
+        module = getattr(function, "__module__", None)  # methods of built-in types have none
+        return f"{module}.{function.__qualname__}" if module else function.__qualname__
     steps = getattr(function, "transforms", ())  # jiwer.Compose
     return type(function).__name__ + (f"({','.join(map(name_of, steps))})" if steps else "")
 

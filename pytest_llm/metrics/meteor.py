@@ -6,17 +6,22 @@ With m aligned words, precision P = m / output words and recall R = m / referenc
 
 0 where nothing is aligned. The value is the mean over examples, 0 to 1; of several references, each example is compared with
 the one that scores best. The alignment is NLTK's; parameters are its own and those of Hugging Face's `evaluate`. Banerjee & Lavie
-2005; Lavie & Agarwal 2007. Scores of the Java program (Meteor 1.5: paraphrases, function words) are others.
+2005; Lavie & Agarwal 2007. NLTK looks up synonyms of stems, so it misses those of words whose stem is no word ("automobil").
+Scores of the Java program (Meteor 1.5: paraphrases, function words) are others.
 """
 
 from __future__ import annotations
 
+import warnings
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+import nltk.data
+from nltk.corpus.reader.wordnet import WordNetCorpusReader
 from nltk.stem.porter import PorterStemmer
 from nltk.tokenize.destructive import NLTKWordTokenizer
 from nltk.translate.meteor_score import single_meteor_score
@@ -89,7 +94,7 @@ class Meteor:
 
     @cached_property
     def _synonyms(self) -> Any:
-        return _NoSynonyms() if self.wordnet is None else _open_wordnet(Path(self.wordnet))
+        return _NoSynonyms() if self.wordnet is None else _open_wordnet(Path(self.wordnet).resolve())
 
     def _score(self, reference: Sequence[str], hypothesis: Sequence[str]) -> float:
         parameters = {"alpha": self.alpha, "beta": self.beta, "gamma": self.gamma}
@@ -108,17 +113,30 @@ class _NoSynonyms:
         return ()
 
 
+class _WordNet(WordNetCorpusReader):  # type: ignore[misc]
+    """NLTK's reader, less its look for a second WordNet in NLTK's own folders, to map other languages to."""
+
+    def map_wn(self, version: str = "wordnet") -> None:
+        return None
+
+
+@lru_cache(maxsize=1)  # it takes a second to read
 def _open_wordnet(folder: Path) -> Any:
-    import warnings
-
-    from nltk.corpus.reader.wordnet import WordNetCorpusReader
-
+    if str(folder) not in nltk.data.path:  # NLTK ≥ 3.10 opens files in these folders only; naming one here is consent
+        nltk.data.path.append(str(folder))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # "multilingual functions are not available": they are not asked for
-            return WordNetCorpusReader(str(folder), None)
+            reader = _WordNet(str(folder), None)
     except (OSError, LookupError, ValueError, AssertionError) as error:
         raise MisuseError(
-            f"wordnet={str(folder)!r} holds no WordNet that NLTK can read ({type(error).__name__}: {error}); expected the folder "
-            f"with index.noun, data.noun, lexnames and their kin"
+            f"wordnet={str(folder)!r} holds no WordNet that NLTK can read ({type(error).__name__}: {error}); expected the "
+            f"folder with index.noun, data.noun, lexnames and their kin"
         ) from error
+    weakref.finalize(reader, _close, reader._data_file_map)  # NLTK leaves them open, which Python warns of
+    return reader
+
+
+def _close(files: dict[str, Any]) -> None:
+    for file in files.values():
+        file.close()

@@ -102,7 +102,7 @@ class ErrorRate:
         wide = "line_width" in inspect.signature(jiwer.visualize_alignment).parameters  # since jiwer 4
         width: Any = {"line_width": _LINE_WIDTH} if wide else {}
         shown = jiwer.visualize_alignment(aligned, show_measures=False, skip_correct=False, **width)
-        return shown.partition("\n\n")[2].rstrip("\n")  # without its heading, "=== SENTENCE 1 ==="
+        return shown[shown.index("REF:") :].rstrip("\n")  # without its heading, which names a sentence 1
 
     def _pair(self, example: Example, output: Any) -> tuple[Units, Units]:
         said = output_text(example, output)

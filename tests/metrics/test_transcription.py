@@ -21,17 +21,17 @@ Corpus = list[tuple[tuple[str, ...], str]]
 quiet = pytest.mark.filterwarnings("ignore::pytest_llm.MetricWarning")
 
 
-def one_space(sentences: list[str]) -> list[str]:
+class OneSpace(jiwer.AbstractTransform):
     """What "none" does: white space is stripped, and each run of it is one space."""
-    return [" ".join(sentence.split()) for sentence in sentences]
+
+    def process_string(self, s: str) -> str:
+        return " ".join(s.split())
 
 
-COLLAPSE = jiwer.Compose([one_space, jiwer.ReduceToListOfListOfWords()])
-COLLAPSE_CHARACTERS = jiwer.Compose([one_space, jiwer.ReduceToListOfListOfChars()])
-BASIC = jiwer.Compose([jiwer.ToLowerCase(), jiwer.RemovePunctuation(), one_space, jiwer.ReduceToListOfListOfWords()])
-BASIC_CHARACTERS = jiwer.Compose(
-    [jiwer.ToLowerCase(), jiwer.RemovePunctuation(), one_space, jiwer.ReduceToListOfListOfChars()]
-)
+WORDS, CHARACTERS = jiwer.ReduceToListOfListOfWords(), jiwer.ReduceToListOfListOfChars()
+PLAIN: list[Any] = [jiwer.ToLowerCase(), jiwer.RemovePunctuation(), OneSpace()]  # type: ignore[no-untyped-call]
+COLLAPSE, COLLAPSE_CHARACTERS = jiwer.Compose([OneSpace(), WORDS]), jiwer.Compose([OneSpace(), CHARACTERS])
+BASIC, BASIC_CHARACTERS = jiwer.Compose([*PLAIN, WORDS]), jiwer.Compose([*PLAIN, CHARACTERS])
 
 
 def by_jiwer(rate: Rate, corpus: Corpus, words: Any, characters: Any) -> float:

@@ -73,7 +73,7 @@ class Bleu(SacreBleuMetric):
         if self.smooth_method == "add-k":
             added = self._smooth_value * (np.arange(orders) > 0)
             matches, ngrams = matches + added, ngrams + added
-        counted = np.logical_and.accumulate(ngrams != 0, axis=-1)  # sacreBLEU stops at the first order without n-grams
+        counted = ngrams != 0  # an order without n-grams has none above it, and sacreBLEU stops there
         kept = counted if self.effective_order else np.ones_like(counted)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             logs = np.log(self._precisions(matches, ngrams, counted))

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pytest_llm.data.embedded import embedded
     from pytest_llm.data.example import Example
     from pytest_llm.data.loading import Columns, load_examples
-    from pytest_llm.errors import MisuseError
+    from pytest_llm.errors import MetricWarning, MisuseError
     from pytest_llm.inference.measure import measure
     from pytest_llm.limit import Limit
     from pytest_llm.models.language_model import LanguageModel, Window, WindowedModel
@@ -43,6 +43,7 @@ _HOMES = {
     "LanguageModel": "models.language_model",
     "Limit": "limit",
     "Measurement": "verdict",
+    "MetricWarning": "errors",
     "MisuseError": "errors",
     "Outcome": "verdict",
     "QualityError": "verdict",
@@ -63,6 +64,7 @@ __all__ = [
     "LanguageModel",
     "Limit",
     "Measurement",
+    "MetricWarning",
     "MisuseError",
     "Outcome",
     "QualityError",

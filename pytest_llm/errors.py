@@ -5,3 +5,9 @@ class MisuseError(ValueError):
     """The caller asked for something that has no answer: the message names what was received and the remedy."""
 
     __module__ = "pytest_llm"  # reports say pytest_llm.MisuseError, the name that people import
+
+
+class MetricWarning(UserWarning):
+    """A number that is right by its definition and still says little about this data; the message names a better metric."""
+
+    __module__ = "pytest_llm"

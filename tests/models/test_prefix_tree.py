@@ -56,9 +56,10 @@ def test_no_segment_is_longer_than_asked(given_sequences: list[Tokens], step: in
 
 @given(sequences)
 def test_equal_sequences_are_read_once(given_sequences: list[Tokens]) -> None:
-    tree = grow(given_sequences * 2)
-    assert tree.routes[: len(given_sequences)] == tree.routes[len(given_sequences) :]
-    assert len(tree.segments) == len(grow(given_sequences).segments)
+    worth_it = [sequence for sequence in given_sequences if len(sequence) >= LEAST_SHARED]
+    tree = grow(worth_it * 2)
+    assert tree.routes[: len(worth_it)] == tree.routes[len(worth_it) :]
+    assert len(tree.segments) == len(grow(worth_it).segments)
 
 
 @given(sequences)

@@ -39,7 +39,9 @@ def choose(model: AnyModel, examples: Sequence[Example], task: Choose) -> list[C
     choices = [task.choices_of(example) for example in examples]
     contexts = [prompt_of(model, example, task.prompt) for example in examples]
     pairs = [
-        (context, task.delimiter + choice) for context, of_one in zip(contexts, choices, strict=True) for choice in of_one
+        (context, task.delimiter + choice)
+        for context, of_one in zip(contexts, choices, strict=True)
+        for choice in of_one
     ]
     owners = [example for example, of_one in zip(examples, choices, strict=True) for _ in of_one]
     example_of = dict(zip(pairs, owners, strict=True))

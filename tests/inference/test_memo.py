@@ -10,7 +10,7 @@ import pytest
 from pytest_llm import Example, measure
 from pytest_llm.data.loading import load_examples
 from pytest_llm.inference import memo
-from pytest_llm.inference.memo import Memo, remembered, remembering
+from pytest_llm.inference.memo import Memo, remembered, remembering, text_of
 from pytest_llm.models.transformers_model import TransformersModel
 from pytest_llm.statistics.jackknife import FloatArray
 from tests.stub_models import CharacterModel
@@ -38,7 +38,7 @@ class Count:
 
 
 def ask(model: object, texts: Sequence[str], compute: Count, request: str = "score") -> list[float]:
-    return [float(output[0]) for output in remembered(model, load_examples(texts), request, compute)]
+    return [float(output[0]) for output in remembered(model, load_examples(texts), request, compute, text_of)]
 
 
 def test_the_second_time_nothing_is_computed() -> None:

@@ -74,7 +74,7 @@ def test_a_model_of_ones_own_is_told_whether_to_mask_words(within_word: bool, fa
 )
 def test_answers_that_are_no_log_probabilities_are_refused(request_: Request, given: Any, message: str) -> None:
     with pytest.raises(MisuseError, match=message):
-        answers(Answers(given), ROWS, request_)
+        answers(Answers(given), [{"text": text, "target": "t"} for text in "abc"], request_)
 
 
 @pytest.mark.parametrize("request_", [PairScore(), MaskedScore()])

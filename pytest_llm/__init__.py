@@ -24,6 +24,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pytest_llm.assertions.language_modeling import (
+        assert_conditional_perplexity_below,
+        assert_pseudo_perplexity_below,
+    )
     from pytest_llm.assertions.quality import assert_perplexity_below
     from pytest_llm.data.embedded import embedded
     from pytest_llm.data.example import Example
@@ -31,7 +35,13 @@ if TYPE_CHECKING:
     from pytest_llm.errors import MetricWarning, MisuseError
     from pytest_llm.inference.measure import measure
     from pytest_llm.limit import Limit
-    from pytest_llm.models.language_model import LanguageModel, Window, WindowedModel
+    from pytest_llm.models.language_model import (
+        ConditionalModel,
+        LanguageModel,
+        MaskedLanguageModel,
+        Window,
+        WindowedModel,
+    )
     from pytest_llm.models.loading import load_model
     from pytest_llm.verdict import Measurement, Outcome, QualityError, Verdict, judge
 
@@ -39,9 +49,11 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Columns": "data.loading",
+    "ConditionalModel": "models.language_model",
     "Example": "data.example",
     "LanguageModel": "models.language_model",
     "Limit": "limit",
+    "MaskedLanguageModel": "models.language_model",
     "Measurement": "verdict",
     "MetricWarning": "errors",
     "MisuseError": "errors",
@@ -50,7 +62,9 @@ _HOMES = {
     "Verdict": "verdict",
     "Window": "models.language_model",
     "WindowedModel": "models.language_model",
+    "assert_conditional_perplexity_below": "assertions.language_modeling",
     "assert_perplexity_below": "assertions.quality",
+    "assert_pseudo_perplexity_below": "assertions.language_modeling",
     "embedded": "data.embedded",
     "judge": "verdict",
     "load_examples": "data.loading",
@@ -60,9 +74,11 @@ _HOMES = {
 
 __all__ = [
     "Columns",
+    "ConditionalModel",
     "Example",
     "LanguageModel",
     "Limit",
+    "MaskedLanguageModel",
     "Measurement",
     "MetricWarning",
     "MisuseError",
@@ -71,7 +87,9 @@ __all__ = [
     "Verdict",
     "Window",
     "WindowedModel",
+    "assert_conditional_perplexity_below",
     "assert_perplexity_below",
+    "assert_pseudo_perplexity_below",
     "embedded",
     "judge",
     "load_examples",

@@ -54,3 +54,27 @@ class CharacterModel:
         self.windows.extend(windows)
         for window in windows:
             yield -np.arange(len(window.tokens) - window.scored, len(window.tokens), dtype=np.float64)
+
+
+class PairTable:
+    """Gives each (source, target) the log-probabilities it was told to give, and remembers what it was asked."""
+
+    def __init__(self, answers: Mapping[tuple[str, str], Sequence[float]]) -> None:
+        self.answers = answers
+        self.calls: list[list[tuple[str, str]]] = []
+
+    def score_pairs(self, pairs: Sequence[tuple[str, str]]) -> list[Sequence[float]]:
+        self.calls.append(list(pairs))
+        return [self.answers[pair] for pair in pairs]
+
+
+class MaskedTable:
+    """Gives each text the pseudo-log-likelihoods it was told to give for single tokens, and twice them within words."""
+
+    def __init__(self, answers: Mapping[str, Sequence[float]]) -> None:
+        self.answers = answers
+        self.calls: list[list[str]] = []
+
+    def pseudo_log_probs(self, texts: Sequence[str], *, within_word: bool) -> list[list[float]]:
+        self.calls.append(list(texts))
+        return [[(1 + within_word) * value for value in self.answers[text]] for text in texts]

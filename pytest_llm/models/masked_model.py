@@ -81,21 +81,24 @@ class MaskedModel(Checkpoint):
                 (`word_ids()`: what its pre-tokenizer splits at; for BERT at spaces and punctuation).
 
         Returns:
-            Natural logarithms from a float32 log-softmax, one array for each text, in order; empty for a text without tokens.
+            Natural logarithms from a float32 log-softmax, one array for each text, in order.
 
         Raises:
-            MisuseError: `within_word` with a tokenizer that is no fast one, a text that cannot be tokenized.
+            MisuseError: `within_word` with a tokenizer that is no fast one, a text that has no tokens or cannot be tokenized.
         """
         framed = self.framed(texts)
-        if within_word and any(text.words is None for text in framed):
+        for text, frame in zip(texts, framed, strict=True):
+            if not frame.tokens:
+                raise MisuseError(f"the text {text[:40]!r} has no tokens to be scored")
+        if within_word and any(frame.words is None for frame in framed):
             raise MisuseError(
                 f"within_word=True needs to know words, which the {type(self.tokenizer).__name__} of {self.name} does not say: "
                 f"load its fast version (a tokenizer.json), or use within_word=False"
             )
         most = self.max_length
-        maskings = [list(_maskings(text, most, within_word)) for text in framed]
+        maskings = [list(_maskings(frame, most, within_word)) for frame in framed]
         scores = self.masked_log_probs([masking for of_text in maskings for masking in of_text])
-        return np.split(scores, np.cumsum([len(of_text) for of_text in maskings])[:-1])
+        return np.split(scores, np.cumsum([len(of_text) for of_text in maskings]))[:-1]
 
     def masked_log_probs(self, maskings: Sequence[Masking]) -> FloatArray:
         """The log-probability of the masked token that each question asks for.

@@ -80,6 +80,38 @@ def test_texts_without_ids_are_known_by_hash_and_called_by_position(data: Data) 
     assert [(found.id, found.text, found.label, found.cluster) for found in load_examples(data)] == expected
 
 
+def test_a_target_is_taken_from_its_column() -> None:
+    rows = [{"text": "eins", "target": "one", "id": "a", "en": "two"}]
+    assert load_examples(rows)[0].target == "one"
+    assert load_examples(rows, columns=Columns(target="en"))[0].target == "two"
+    assert load_examples(["eins"])[0].target is None
+
+
+def test_the_id_of_a_pair_depends_on_both_parts() -> None:
+    pairs = [("a", "b"), ("a", "c"), ("b", "a"), ("ab", ""), ("a", None), ("a", ["b", "c"]), ("a", 1)]
+    found = load_examples([{"text": text, "target": target} for text, target in pairs])
+    assert len({example.id for example in found}) == len(pairs)
+    assert found[4].id == load_examples(["a"])[0].id
+
+
+def test_the_id_of_a_pair_does_not_depend_on_the_kind_of_data(tmp_path: Path) -> None:
+    row = {"text": "eins", "target": ["one", "a", "\u00e9"]}
+    datasets.Dataset.from_list([row]).to_parquet(tmp_path / "d.parquet")
+    sources: list[Data] = [
+        [row],
+        datasets.Dataset.from_list([row]),
+        datasets.Dataset.from_list([row]).with_format("numpy"),
+        tmp_path / "d.parquet",
+        jsonl(tmp_path / "d.jsonl", '{"target": ["one", "a", "\\u00e9"], "text": "eins"}'),
+    ]
+    assert len({load_examples(source)[0].id for source in sources}) == 1
+
+
+def test_the_same_source_with_another_target_is_no_repetition() -> None:
+    rows = [{"text": "one", "target": "a"}, {"text": "one", "target": "b"}]
+    assert [example.target for example in load_examples(rows)] == ["a", "b"]
+
+
 def test_the_id_of_a_text_survives_reordering() -> None:
     forth, back = load_examples(["one", "two"]), load_examples(["two", "one"])
     assert [example.id for example in forth] == [example.id for example in reversed(back)]
@@ -170,6 +202,11 @@ def test_the_same_text_twice_is_allowed_with_distinct_ids() -> None:
         ([17], r"example #0 is 17 \(int\); expected a string or a mapping with a 'text' column"),
         ([{"text": "one", "id": 1}, {"text": "two", "id": "1"}], "two examples have the id '1'; ids must be unique"),
         ([Example("1", "one", "a"), Example("1", "two", "b")], "have the id '1'"),
+        (
+            [{"text": "one", "target": "a"}] * 2,
+            "examples #0 and #1 are the same text and target, which would count it twice",
+        ),
+        ([Example("1", "one", "a", target="x"), Example("1", "one", "b", target="y")], "have the id '1'"),
         (["one", "two", "one"], "examples #0 and #2 are the same text, which would count it twice"),
         (datasets.DatasetDict(test=[]), r"data is one mapping with the keys \['test'\]; .* choose one split"),
         ({"text": "one"}, r"data is one mapping with the keys \['text'\]; expected a list of rows"),

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from pytest_llm.data.example import Example
 from pytest_llm.errors import MisuseError
 from pytest_llm.metrics import METRICS, metric_named
-from pytest_llm.metrics.language_modeling import Perplexity
+from pytest_llm.metrics.language_modeling import ConditionalPerplexity, Perplexity, PseudoPerplexity
+from pytest_llm.metrics.metric import Metric
+from pytest_llm.metrics.requests import Score
 from pytest_llm.statistics.jackknife import FloatArray
 from pytest_llm.tasks.score import Score
 
@@ -83,16 +85,58 @@ def test_an_enormous_surprise_is_infinite_without_a_warning(name: str, nll: floa
         (Perplexity(add_bos=False), 64, "perplexity|bos:no|windows:rolling-64|log-softmax:float32"),
         (Perplexity("word", stride=32), 64, "word_perplexity|bos:yes|windows:stride-32-64|log-softmax:float32"),
         (Perplexity("byte"), None, "byte_perplexity|bos:model's own|windows:model's own|log-softmax:float32"),
+        (ConditionalPerplexity(), 512, "conditional_perplexity|eos:model's own|log-softmax:float32"),
+        (ConditionalPerplexity("word", True), None, "conditional_word_perplexity|eos:yes|log-softmax:float32"),
+        (ConditionalPerplexity(score_eos=False), None, "conditional_perplexity|eos:no|log-softmax:float32"),
+        (PseudoPerplexity(), 512, "pseudo_perplexity|masked:rest-of-word|windows:disjoint-512|log-softmax:float32"),
+        (
+            PseudoPerplexity(within_word=False),
+            None,
+            "pseudo_perplexity|masked:token|windows:model's own|log-softmax:float32",
+        ),
     ],
 )
 def test_the_signature_holds_every_setting_that_changes_the_number(
-    metric: Perplexity, window: int | None, signature: str
+    metric: Metric, window: int | None, signature: str
 ) -> None:
     assert metric.signature(window) == signature
 
 
+@pytest.mark.parametrize(
+    ("name", "units"),
+    [
+        ("conditional_perplexity", 4),
+        ("conditional_word_perplexity", 3),
+        ("conditional_byte_perplexity", 10),
+        ("conditional_bits_per_byte", 10),
+    ],
+)
+def test_of_a_pair_the_units_of_the_target_count(name: str, units: int) -> None:
+    metric = metric_named(name)
+    example = Example("id", "a source of another length", "label", target=TEXT)
+    assert metric.name == name
+    assert list(metric.statistics(example, LOG_PROBABILITIES)) == [4.75, units]
+    plain = metric_named(name.removeprefix("conditional_"))
+    assert value(name, [4.75, units]) == plain.aggregate(np.array([4.75, units]))
+
+
+def test_pseudo_perplexity_is_per_token() -> None:
+    assert statistics("pseudo_perplexity") == [4.75, 4]
+    assert value("pseudo_perplexity", [4.75, 4]) == pytest.approx(math.exp(4.75 / 4), rel=1e-15)
+    with pytest.raises(MisuseError, match="unit"):
+        metric_named("pseudo_perplexity", unit="word")
+
+
+@pytest.mark.parametrize(
+    ("metric", "setting"), [("conditional_perplexity", "score_eos"), ("pseudo_perplexity", "within_word")]
+)
+def test_choices_are_checked_when_the_metric_is_made(metric: str, setting: str) -> None:
+    with pytest.raises(MisuseError, match=f"{setting}=1"):
+        metric_named(metric, **{setting: 1})
+
+
 def test_settings_reach_the_request() -> None:
-    request = metric_named("perplexity", stride=7, max_length=9, add_bos=False).request
+    request = metric_named("perplexity", stride=7, max_length=9, add_bos=False).task
     assert isinstance(request, Score)
     assert (request.stride, request.max_length, request.add_bos) == (7, 9, False)
 

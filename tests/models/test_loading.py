@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from pytest_llm import MisuseError, embedded, load_model
-from pytest_llm.models.loading import as_language_model
+from pytest_llm import MisuseError, embedded, load_model, measure
+from pytest_llm.models.encoder_decoder_model import EncoderDecoderModel
+from pytest_llm.models.loading import as_language_model, kind_of
+from pytest_llm.models.masked_model import MaskedModel
 from pytest_llm.models.transformers_model import TransformersModel
-from tests.stub_models import CharacterModel, UniformModel
+from tests.stub_models import CharacterModel, MaskedTable, PairTable, UniformModel
+from tests.tiny_checkpoints import TEXTS, tiny_bart, tiny_bert, tiny_distilbert, tiny_roberta, tiny_t5
 
 TINY = embedded("models/tiny-decoder")
 
@@ -42,9 +46,69 @@ def test_a_pair_is_wrapped(pair: tuple[Any, Any]) -> None:
     assert model.module is pair[0]
 
 
-@pytest.mark.parametrize("model", [UniformModel(), CharacterModel()])
+@pytest.mark.parametrize("model", [UniformModel(), CharacterModel(), PairTable({}), MaskedTable({})])
 def test_an_object_with_the_right_methods_is_taken_as_it_is(model: Any) -> None:
     assert as_language_model(model) is model
+
+
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [
+        (tiny_t5, EncoderDecoderModel),
+        (tiny_bart, EncoderDecoderModel),
+        (tiny_bert, MaskedModel),
+        (tiny_roberta, MaskedModel),
+        (tiny_distilbert, MaskedModel),
+    ],
+)
+def test_the_kind_of_model_is_recognised(make: Any, kind: type, tmp_path: Path) -> None:
+    module, tokenizer = make()
+    module.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    loaded = load_model(tmp_path, device="cpu")
+    for model in (loaded, as_language_model((module, tokenizer))):
+        assert type(model) is kind
+    assert type(loaded.module) is type(module)
+    assert loaded.name == tmp_path.name
+
+
+def test_what_was_saved_gives_the_same_numbers(tmp_path: Path) -> None:
+    module, tokenizer = tiny_bart()
+    module.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    rows = [{"text": TEXTS[0], "target": TEXTS[3]}]
+    values = [measure(model, rows, "conditional_perplexity").value for model in (tmp_path, (module, tokenizer))]
+    assert values[0] == pytest.approx(values[1])
+
+
+@pytest.mark.parametrize(
+    ("encoder_decoder", "classes", "kind"),
+    [
+        (True, ["T5ForConditionalGeneration"], "encoder-decoder"),
+        (False, ["BertForMaskedLM"], "masked"),
+        (False, ["BertLMHeadModel"], "causal"),
+        (False, [], "causal"),
+    ],
+)
+def test_the_kind_follows_from_configuration_and_class(encoder_decoder: bool, classes: list[str], kind: str) -> None:
+    assert kind_of(SimpleNamespace(is_encoder_decoder=encoder_decoder), classes) == kind
+
+
+def test_the_model_inside_an_adapter_counts() -> None:
+    class Adapted:
+        """As PEFT wraps models: a class of its own, and the base model's attributes."""
+
+        def __init__(self, base: Any) -> None:
+            self.base = base
+
+        def get_base_model(self) -> Any:
+            return self.base
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.base, name)
+
+    module, tokenizer = tiny_bert()
+    assert isinstance(as_language_model((Adapted(module), tokenizer)), MaskedModel)
 
 
 def test_a_model_without_its_tokenizer_is_refused(pair: tuple[Any, Any]) -> None:

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 import torch
 
-from pytest_llm.metrics.requests import Generate
 from pytest_llm.models import memory
 from pytest_llm.models.language_model import Window
 from pytest_llm.models.memory import LEAST_TOKENS, Budget, budget_for, free_memory, is_out_of_memory
 from pytest_llm.models.packed import distributions_packed, scores_packed
 from pytest_llm.models.plain import scores_in_batches
 from pytest_llm.models.transformers_model import TransformersModel
+from pytest_llm.tasks.decoding import Decoding
 
 OUT_OF_MEMORY = [
     MemoryError(),
@@ -65,7 +65,9 @@ def test_at_the_least_the_error_is_passed_on() -> None:
     assert seen == [150, 75, LEAST_TOKENS]
 
 
-@pytest.mark.parametrize("error", [RuntimeError("shapes cannot be multiplied"), ValueError("out of memory"), KeyError()])
+@pytest.mark.parametrize(
+    "error", [RuntimeError("shapes cannot be multiplied"), ValueError("out of memory"), KeyError()]
+)
 def test_other_errors_are_passed_on_at_once(error: Exception) -> None:
     budget = Budget(1000)
 
@@ -147,11 +149,11 @@ def test_texts_are_the_same_however_little_memory_there_is(
     tiny: TransformersModel, small_memory: Callable[[int], list[int]]
 ) -> None:
     prompts = ["It is a truth " * count for count in (1, 20, 3, 11)]
-    request = Generate(max_tokens=6)
+    decoding = Decoding(max_tokens=6)
     model = TransformersModel(tiny.module, tiny.tokenizer)
-    expected = model.generate(prompts, request)
+    expected = model.generate(prompts, decoding)
     small_memory(70)
-    assert model.generate(prompts, request) == expected
+    assert model.generate(prompts, decoding) == expected
 
 
 @pytest.mark.parametrize("score", [scores_packed, scores_in_batches])
@@ -195,9 +197,7 @@ def test_a_budget_lies_between_the_least_and_what_makes_it_faster(
     assert budget_for(tiny.module) == Budget(tokens)
 
 
-def test_a_budget_takes_a_quarter_of_the_free_memory(
-    tiny: TransformersModel, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_budget_takes_a_quarter_of_the_free_memory(tiny: TransformersModel, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "free_memory", lambda device: 4 * 500 * memory.bytes_per_token(tiny.module))
     assert budget_for(tiny.module) == Budget(500)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,16 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn.functional import linear
 from transformers import (
     BloomConfig,
     BloomForCausalLM,
+    FalconConfig,
+    FalconForCausalLM,
     Gemma2Config,
     Gemma2ForCausalLM,
+    Gemma3ForCausalLM,
+    Gemma3TextConfig,
     GPT2Config,
     GPT2LMHeadModel,
     GPTNeoXConfig,
@@ -27,29 +33,42 @@ from transformers import (
     MistralForCausalLM,
     OPTConfig,
     OPTForCausalLM,
+    PhiConfig,
+    PhiForCausalLM,
     Qwen2Config,
     Qwen2ForCausalLM,
+    Qwen3Config,
+    Qwen3ForCausalLM,
 )
 
-from pytest_llm.models import packed
+from pytest_llm.models import packed, packed_attention, packing_probe
 from pytest_llm.models.language_model import Window
-from pytest_llm.models.packed import CannotPack, head_log_probs, plan_packs, scores_packed
-from pytest_llm.models.transformers_model import TransformersModel, reason_not_to_pack, scores_in_batches
+from pytest_llm.models.memory import Budget
+from pytest_llm.models.packed import distributions_packed, head_log_probs, scores_packed
+from pytest_llm.models.packed_attention import CannotPack
+from pytest_llm.models.packing_probe import reason_not_to_pack
+from pytest_llm.models.plain import distributions_alone, scores_in_batches
+from pytest_llm.models.transformers_model import TransformersModel
 
 SIZES: dict[str, Any] = {"vocab_size": 300, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
 GROUPED = {**SIZES, "intermediate_size": 64, "num_key_value_heads": 2}
 ARCHITECTURES: dict[str, tuple[Any, Any]] = {
     "llama": (LlamaForCausalLM, LlamaConfig(**GROUPED)),
     "qwen2": (Qwen2ForCausalLM, Qwen2Config(**GROUPED)),
+    "llama, tied head": (LlamaForCausalLM, LlamaConfig(**GROUPED, tie_word_embeddings=True)),
+    "qwen3": (Qwen3ForCausalLM, Qwen3Config(**GROUPED, head_dim=16)),
+    "phi, bias in the head": (PhiForCausalLM, PhiConfig(**SIZES, intermediate_size=64)),
     "mistral": (MistralForCausalLM, MistralConfig(**GROUPED, sliding_window=None)),
     "gpt2": (GPT2LMHeadModel, GPT2Config(vocab_size=300, n_embd=32, n_layer=2, n_head=4)),
     "gpt_neox": (GPTNeoXForCausalLM, GPTNeoXConfig(**SIZES, intermediate_size=64)),
     "opt": (OPTForCausalLM, OPTConfig(**SIZES, ffn_dim=64, word_embed_proj_dim=32)),
     "gemma2": (Gemma2ForCausalLM, Gemma2Config(**GROUPED, head_dim=8)),
+    "gemma3": (Gemma3ForCausalLM, Gemma3TextConfig(**GROUPED, head_dim=8)),
+    "falcon": (FalconForCausalLM, FalconConfig(**SIZES, alibi=False)),
     "bloom": (BloomForCausalLM, BloomConfig(vocab_size=300, hidden_size=32, n_layer=2, n_head=4)),
     "mamba": (MambaForCausalLM, MambaConfig(vocab_size=300, hidden_size=32, num_hidden_layers=2)),
 }
-PACKED = {"llama", "qwen2", "mistral", "gpt2", "gpt_neox", "opt"}
+FALL_BACK = {"gemma2", "falcon", "bloom", "mamba"}
 
 
 class AnyTokenizer:
@@ -84,14 +103,14 @@ def test_every_architecture_scores_as_its_plain_path_does(architecture: str) -> 
     module = build(architecture)
     given_windows = windows([30, 2, 17, 64, 5, 64])
     scored = TransformersModel(module, AnyTokenizer()).score_windows(given_windows)
-    expected = [answer for window in given_windows for answer in scores_in_batches(module, [window])]
+    expected = [answer for window in given_windows for answer in scores_in_batches(module, [window], Budget(1024))]
     for answer, reference in zip(scored, expected, strict=True):
         assert answer == pytest.approx(reference.double().numpy(), rel=1e-4, abs=1e-4)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_which_architectures_are_packed(architecture: str) -> None:
-    assert (reason_not_to_pack(build(architecture)) == "") == (architecture in PACKED)
+    assert (reason_not_to_pack(build(architecture)) == "") == (architecture not in FALL_BACK)
 
 
 def test_the_reason_to_fall_back_is_logged(caplog: pytest.LogCaptureFixture) -> None:
@@ -109,48 +128,79 @@ def test_a_window_longer_than_the_attention_slides_is_not_packed() -> None:
     module = kind(MistralConfig(**GROUPED, sliding_window=50)).eval()
     model = TransformersModel(module, AnyTokenizer())
     short, long = windows([40, 20]), windows([90, 20])
-    assert len(scores_packed(module, short)) == 2
+    assert len(scores_packed(module, short, Budget(1024))) == 2
     with pytest.raises(CannotPack, match="slides over 50 tokens"):
-        scores_packed(module, long)
+        scores_packed(module, long, Budget(1024))
     model.score_windows(short)
     for answer, window in zip(model.score_windows(long), long, strict=True):
-        assert answer == pytest.approx(scores_in_batches(module, [window])[0].numpy(), rel=1e-4, abs=1e-4)
+        assert answer == pytest.approx(scores_in_batches(module, [window], Budget(1024))[0].numpy(), rel=1e-4, abs=1e-4)
 
 
 def test_attention_that_only_the_mask_limits_is_not_packed_beyond_its_reach() -> None:
     module = build("llama")
     module.config.attention_chunk_size = 50  # as in Llama 4: nothing of it reaches the attention function
-    assert len(scores_packed(module, windows([51, 20]))) == 2
+    assert len(scores_packed(module, windows([51, 20]), Budget(1024))) == 2
     with pytest.raises(CannotPack, match="is cut into chunks of 50 tokens"):
-        scores_packed(module, windows([52, 20]))
+        scores_packed(module, windows([52, 20]), Budget(1024))
 
 
 def test_the_models_own_attention_comes_back(tiny: TransformersModel) -> None:
     before = tiny.module.config._attn_implementation
-    scores_packed(tiny.module, windows([9, 3]))
+    scores_packed(tiny.module, windows([9, 3]), Budget(1024))
     assert tiny.module.config._attn_implementation == before
     with pytest.raises((RuntimeError, IndexError)):
-        scores_packed(tiny.module, [Window((10**6, 10**6, 1), 2)])  # no such token
+        scores_packed(tiny.module, [Window((10**6, 10**6, 1), 2)], Budget(1024))  # no such token
     assert tiny.module.config._attn_implementation == before
 
 
 def test_a_leak_between_windows_is_seen_by_the_probe(tiny: TransformersModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packed, "pairwise", lambda bounds: [(bounds[0], bounds[-1])])  # one window of all
+    calls_of = packed_attention._calls_of
+
+    def leaking(*arguments: Any) -> Iterator[packed_attention.Call]:
+        for call in calls_of(*arguments):
+            see = None if call.see is None else call.see | torch.ones_like(call.see).tril()
+            yield packed_attention.Call(call.rows, call.keys, see)
+
+    monkeypatch.setattr(packed_attention, "_calls_of", leaking)
     assert "on a probe its log-probabilities differ by" in reason_not_to_pack(tiny.module)
+
+
+def test_a_beginning_that_is_not_carried_on_is_seen_by_the_probe(
+    tiny: TransformersModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stretches = packed_attention._stretches
+    monkeypatch.setattr(packed_attention, "_stretches", lambda keys, places: 0 * stretches(keys, places[:1]))
+    assert reason_not_to_pack(tiny.module)
 
 
 def test_positions_that_run_on_are_seen_by_the_probe(monkeypatch: pytest.MonkeyPatch) -> None:
     module = build("gpt2")
-    monkeypatch.setattr(packed, "restarted_positions", lambda lengths: torch.arange(sum(lengths)))
+    read_row = packed_attention.read_row
+    monkeypatch.setattr(
+        packed_attention,
+        "read_row",
+        lambda module, tokens, positions, attention: read_row(module, tokens, torch.arange(len(tokens)), attention),
+    )
     assert "on a probe its log-probabilities differ by" in reason_not_to_pack(module)
 
 
-@given(st.lists(st.integers(1, 3000), max_size=60))
-def test_each_window_is_packed_once_and_no_pack_overflows(lengths: list[int]) -> None:
-    packs = plan_packs(lengths)
-    assert sorted(index for pack in packs for index in pack) == list(range(len(lengths)))
-    for pack in packs:
-        assert len(pack) == 1 or sum(lengths[index] for index in pack) <= packed.TOKENS_PER_PACK
+def test_logits_that_are_scaled_after_the_head_are_seen_by_the_probe(tiny: TransformersModel) -> None:
+    hook = tiny.module.register_forward_hook(lambda module, given, output: setattr(output, "logits", output.logits / 2))
+    try:
+        assert "on a probe its log-probabilities differ by" in reason_not_to_pack(tiny.module)
+    finally:
+        hook.remove()
+
+
+def test_a_difference_that_is_not_a_number_is_no_agreement(
+    tiny: TransformersModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        packing_probe,
+        "scores_packed",
+        lambda module, probe, budget: [torch.full((w.scored,), torch.nan) for w in probe],
+    )
+    assert "differ by nan" in reason_not_to_pack(tiny.module)
 
 
 @settings(max_examples=30)
@@ -159,13 +209,126 @@ def test_the_tiled_head_is_a_log_softmax(rows: int, vocabulary: int, bias: bool,
     generator = torch.Generator().manual_seed(seed)
     head = torch.nn.Linear(6, vocabulary, bias=bias)
     hidden = 5 * torch.randn(rows, 6, generator=generator)
-    targets = torch.randint(vocabulary, (rows,), generator=generator)
+    asked = torch.randint(rows, (2 * rows,), generator=generator)  # some rows often, some never
+    targets = torch.randint(vocabulary, (2 * rows,), generator=generator)
+    weights, biases = head.weight.split(32), head.bias.split(32) if bias else [None] * vocabulary
+    tiles = [partial(linear, weight=weight, bias=of_tile) for weight, of_tile in zip(weights, biases, strict=False)]
     with torch.inference_mode(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(packed, "_ROWS", 16)
-        patch.setattr(packed, "_COLUMNS", 32)
-        tiled = head_log_probs(hidden, head, targets)
-        expected = torch.log_softmax(head(hidden).double(), dim=1).gather(1, targets[:, None])[:, 0]
+        patch.setattr(packed, "_ROWS_PER_TILE", 16)
+        tiled = head_log_probs(hidden, tiles, asked.numpy(), targets.tolist())
+        expected = torch.log_softmax(head(hidden).double(), dim=1)[asked, targets]
     torch.testing.assert_close(tiled.double(), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_a_very_unlikely_target_keeps_its_log_probability() -> None:
+    head = [partial(linear, weight=torch.tensor([[0.0], [-90.0]])), partial(linear, weight=torch.tensor([[-120.0]]))]
+    scores = head_log_probs(torch.ones(1, 1), head, np.array([0, 0, 0]), [0, 1, 2])
+    assert scores.tolist() == pytest.approx([0, -90, -120])
+
+
+@pytest.fixture(scope="module", params=["llama", "gpt2"])
+def module(request: pytest.FixtureRequest) -> Any:
+    return build(request.param)
+
+
+def assert_as_plain(module: Any, given_windows: Sequence[Window], budget: Budget, tolerance: float = 1e-4) -> None:
+    expected = [scores_in_batches(module, [window], Budget(1024))[0] for window in given_windows]
+    found = scores_packed(module, given_windows, budget)
+    assert [len(answer) for answer in found] == [window.scored for window in given_windows]
+    for answer, reference in zip(found, expected, strict=True):
+        torch.testing.assert_close(answer, reference, rtol=tolerance, atol=tolerance)
+
+
+def with_shared_beginnings() -> list[Window]:
+    """A shared block, questions behind it, answers behind these; duplicates, and windows that are prefixes of others."""
+    drawn = [window.tokens for window in windows([40, 20, 12, 3, 1, 5, 30])]
+    block, questions, answers = drawn[0], drawn[1:3], drawn[3:]
+    tokens = [block + question + answer for question in questions for answer in answers]
+    tokens += [tokens[0], tokens[-1], block, block[:25], block + questions[0], block[:2]]
+    return [Window(t, (1, len(t) - 1, (len(t) + 1) // 2)[n % 3]) for n, t in enumerate(tokens)]
+
+
+@pytest.mark.parametrize("budget", [Budget(1), Budget(17), Budget(64), Budget(10**6), Budget(64, 7), Budget(9, 1)])
+def test_windows_that_share_beginnings_score_as_the_plain_path_does(module: Any, budget: Budget) -> None:
+    assert_as_plain(module, with_shared_beginnings(), budget)
+
+
+parts = st.sampled_from([tuple(range(9)), (5,) * 20, (7, 8), (299,), tuple(range(30, 61)), (0,) * 9])
+random_windows = st.lists(
+    st.tuples(
+        st.lists(parts, min_size=1, max_size=5).map(lambda chosen: (3, *(t for part in chosen for t in part))),
+        st.integers(1, 120),
+    ).map(lambda drawn: Window(drawn[0], min(drawn[1], len(drawn[0]) - 1))),
+    max_size=8,
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(given_windows=random_windows, budget=st.builds(Budget, st.integers(1, 200), st.sampled_from([None, 1, 10, 64])))
+def test_any_windows_score_as_the_plain_path_does(module: Any, given_windows: list[Window], budget: Budget) -> None:
+    assert_as_plain(module, given_windows, budget)
+
+
+def test_only_the_last_tokens_are_multiplied_with_the_head(module: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows: list[int] = []
+
+    def count(hidden: torch.Tensor, head: Any, asked: Any, targets: Any) -> torch.Tensor:
+        rows.extend(asked)
+        return head_log_probs(hidden, head, asked, targets)
+
+    monkeypatch.setattr(packed, "head_log_probs", count)
+    long = windows([60, 50])
+    scores_packed(module, [Window(window.tokens, 3) for window in long], Budget(1024))
+    assert len(rows) == 6
+
+
+def test_a_shared_beginning_is_read_once(module: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+    monkeypatch.setattr(
+        packed_attention,
+        "read_row",
+        lambda module, tokens, *others, inner=packed_attention.read_row: (
+            read.append(len(tokens)) or inner(module, tokens, *others)
+        ),
+    )
+    question = windows([100])[0].tokens
+    scores_packed(module, [Window((*question, answer, 1), 2) for answer in range(5)], Budget(1024))
+    assert read == [100 + 5]
+
+
+@pytest.mark.parametrize("width", [300, 2048, 2049, 4095])
+def test_the_vocabulary_need_be_no_multiple_of_a_tile(width: int) -> None:
+    torch.manual_seed(2)
+    module = LlamaForCausalLM(LlamaConfig(**{**GROUPED, "vocab_size": width})).eval()
+    given_windows = [Window((0, width - 1, 1, width - 1, min(width - 1, 2048), 2047 % width), 5)]
+    assert_as_plain(module, given_windows, Budget(1024))
+
+
+@pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16])
+def test_half_precision_scores_as_the_plain_path_does(precision: torch.dtype) -> None:
+    torch.manual_seed(1)
+    module = LlamaForCausalLM(LlamaConfig(**GROUPED)).eval().to(precision)
+    assert reason_not_to_pack(module) == ""
+    assert_as_plain(module, with_shared_beginnings(), Budget(64), tolerance=0.03)
+    assert {answer.dtype for answer in scores_packed(module, windows([9]), Budget(64))} == {torch.float32}
+
+
+def test_no_windows_give_no_scores(module: Any) -> None:
+    assert scores_packed(module, [], Budget(64)) == distributions_packed(module, [], Budget(64)) == []
+
+
+@pytest.mark.parametrize("budget", [Budget(17), Budget(1024), Budget(64, 7)])
+def test_distributions_are_the_models_own(module: Any, budget: Budget) -> None:
+    given_windows = with_shared_beginnings()
+    scores = scores_packed(module, given_windows, budget)
+    found = distributions_packed(module, given_windows, budget)
+    expected = distributions_alone(module, given_windows)
+    for window, distributions, own, score in zip(given_windows, found, expected, scores, strict=True):
+        assert distributions.shape == (window.scored, 300)
+        torch.testing.assert_close(distributions, own, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(distributions.exp().sum(dim=1), torch.ones(window.scored))
+        at_targets = distributions[torch.arange(window.scored), torch.tensor(window.tokens[-window.scored :])]
+        torch.testing.assert_close(at_targets, score, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.smollm2
@@ -173,6 +336,8 @@ def test_smollm2_is_packed_and_agrees_with_the_plain_path(smollm2: TransformersM
     assert reason_not_to_pack(smollm2.module) == ""
     given_windows = windows([120, 33, 8, 61], vocabulary=49152)
     for answer, reference in zip(
-        smollm2.score_windows(given_windows), scores_in_batches(smollm2.module, given_windows), strict=True
+        smollm2.score_windows(given_windows),
+        scores_in_batches(smollm2.module, given_windows, Budget(1024)),
+        strict=True,
     ):
         assert answer.sum() == pytest.approx(float(reference.double().sum()), rel=1e-5)

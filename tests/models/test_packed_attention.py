@@ -250,8 +250,10 @@ def test_a_model_of_several_models_is_refused() -> None:
 def test_the_models_attention_comes_back_even_after_an_error(tiny: TransformersModel) -> None:
     config = tiny.module.config
     before = config._attn_implementation
-    with pytest.raises(ZeroDivisionError), replaced_attention(tiny.module):
+    with replaced_attention(tiny.module):
         assert config._attn_implementation != before
+    assert config._attn_implementation == before
+    with pytest.raises(ZeroDivisionError), replaced_attention(tiny.module):
         raise ZeroDivisionError
     assert config._attn_implementation == before
 

@@ -75,7 +75,7 @@ def test_a_common_beginning_worth_a_call_is_read_once(given_sequences: list[Toke
 def test_a_shared_question_stands_before_its_answers() -> None:
     question, answers = tuple(range(20)), [(100,) * 3, (101,), (102,) * 2]
     tree = grow([question + answer for answer in answers])
-    assert [segment.tokens for segment in tree.segments][0] == question
+    assert tree.segments[0].tokens == question
     assert sorted(segment.tokens for segment in tree.segments[1:]) == sorted(answers)
     assert {segment.path for segment in tree.segments[1:]} == {(0,)}
 

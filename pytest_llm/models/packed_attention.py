@@ -37,6 +37,8 @@ _HARMLESS = {
     "output_attentions",
     "position_embeddings",
 }
+_FOLLOWS_THE_LONGEST = ("longrope", "dynamic")
+"""Kinds of rotary positions whose frequencies are chosen anew for each row, by its longest text."""
 _REACH = {"sliding_window": "slides over", "attention_chunk_size": "is cut into chunks of"}  # names in configurations
 
 
@@ -84,6 +86,19 @@ def refuse_limited_attention(config: Any, longest: int) -> None:
         reach = getattr(config, name, None)
         if reach is not None and longest > reach:
             raise CannotPack(f"attention {how} {reach} tokens")
+    for rotary in _rotary_parameters(config):
+        known = rotary.get("original_max_position_embeddings") or getattr(
+            config, "original_max_position_embeddings", config.max_position_embeddings
+        )
+        if rotary.get("rope_type") in _FOLLOWS_THE_LONGEST and longest > known:
+            raise CannotPack(f"beyond {known} tokens its positions depend on the longest text of a row")
+
+
+def _rotary_parameters(config: Any) -> list[Any]:
+    """Those of all layers together, or of each type of layer."""
+    found = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
+    nested = [part for part in found.values() if isinstance(part, dict)]
+    return nested or [found]
 
 
 def read_pack(module: Any, segments: Sequence[Segment], pack: Pack, attention: RowAttention) -> torch.Tensor:

@@ -19,7 +19,7 @@ _TOKENS_PER_PACK = 64
 _TOLERANCES = {torch.float32: 1e-4, torch.bfloat16: 0.05, torch.float16: 0.01}
 
 
-def reason_not_to_pack(module: Any) -> str:
+def reason_not_to_pack(module: Any, max_length: int) -> str:
     """Score a probe both ways; empty if they agree.
 
     The probe's windows differ in length and their tokens are spread over the vocabulary, so that attention across windows,
@@ -30,6 +30,7 @@ def reason_not_to_pack(module: Any) -> str:
     tokens = [[(7919 * (place + 31 * length)) % vocabulary for place in range(length)] for length in _LENGTHS]
     longest = max(tokens, key=len)
     tokens += [longest[:_SHARED] + other for other in tokens if other is not longest]
+    tokens = [window[: max_length + 1] for window in tokens]
     probe = [Window(tuple(window), len(window) - 1) for window in tokens]
     budget = Budget(_TOKENS_PER_PACK)
     try:

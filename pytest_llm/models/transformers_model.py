@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -31,6 +31,8 @@ from pytest_llm.statistics.jackknife import FloatArray
 from pytest_llm.tasks.decoding import Decoding
 
 logger = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
 
 
 class TransformersModel(Checkpoint):
@@ -60,23 +62,29 @@ class TransformersModel(Checkpoint):
 
     def score_windows(self, windows: Sequence[Window]) -> list[FloatArray]:
         """The log-probabilities of the scored tokens of each window; packed where this model can be packed."""
-        flat = torch.cat(self._score(windows)).double().cpu().numpy()  # one transfer for all
+        if not windows:
+            return []
+        scores = self._packed_or_plain(
+            lambda: scores_packed(self.module, windows, self.budget),
+            lambda: scores_in_batches(self.module, windows, self.budget),
+        )
+        flat = torch.cat(scores).double().cpu().numpy()  # one transfer for all
         return np.split(flat, np.cumsum([window.scored for window in windows])[:-1])
 
-    def _score(self, windows: Sequence[Window]) -> list[torch.Tensor]:
+    def _packed_or_plain(self, packed: Callable[[], Answer], plain: Callable[[], Answer]) -> Answer:
         if not self._reason_not_to_pack():
             try:
-                return scores_packed(self.module, windows, self.budget)
-            except CannotPack as error:  # a window longer than the probe can ask for more than the probe did
+                return packed()
+            except CannotPack as error:  # a text longer than the probe can ask for more than the probe did
                 self._cannot_pack = str(error)
-                logger.info("%s is scored in batches from here on, not packed: %s", self.name, error)
-        return scores_in_batches(self.module, windows, self.budget)
+                logger.info("%s is asked in batches from here on, not packed: %s", self.name, error)
+        return plain()
 
     def _reason_not_to_pack(self) -> str:
         if self._cannot_pack is None:
-            self._cannot_pack = reason_not_to_pack(self.module)
+            self._cannot_pack = reason_not_to_pack(self.module, self.max_length)
             if self._cannot_pack:
-                logger.info("%s is scored in batches, not packed: %s", self.name, self._cannot_pack)
+                logger.info("%s is asked in batches, not packed: %s", self.name, self._cannot_pack)
         return self._cannot_pack
 
     def score_pairs(self, pairs: Sequence[tuple[str, str]]) -> list[FloatArray]:
@@ -104,12 +112,16 @@ class TransformersModel(Checkpoint):
         Raises:
             MisuseError: an empty prompt, or one that leaves no room for `max_tokens` in the context.
         """
+        if not prompts:
+            return []
         encoded = [self._encode_prompt(prompt, decoding) for prompt in prompts]
         ends = end_tokens(self.module, self.tokenizer)
-        if decoding.beams > 1 or changed_logits(self.module.generation_config) or self._reason_not_to_pack():
-            written = [generate_alone(self.module, prompt, decoding, self.decode, ends) for prompt in encoded]
-        else:
-            written = write_texts(
+
+        def alone() -> list[list[int]]:
+            return [generate_alone(self.module, prompt, decoding, self.decode, ends) for prompt in encoded]
+
+        def together() -> list[list[int]]:
+            return write_texts(
                 self.module,
                 encoded,
                 max_tokens=decoding.max_tokens,
@@ -117,6 +129,9 @@ class TransformersModel(Checkpoint):
                 is_finished=stopper(decoding.stop, ends, self.decode),
                 budget=self.budget,
             )
+
+        own_way = decoding.beams > 1 or changed_logits(self.module.generation_config)
+        written = alone() if own_way else self._packed_or_plain(together, alone)
         return [self._text(tokens, decoding, ends) for tokens in written]
 
     def _encode_prompt(self, prompt: str, decoding: Decoding) -> Tokens:
@@ -135,9 +150,12 @@ class TransformersModel(Checkpoint):
 
         A window of 256 tokens takes 50 MB at a vocabulary of 49 152: ask for a few windows at a time.
         """
-        if self._reason_not_to_pack():
-            return distributions_alone(self.module, windows)
-        return distributions_packed(self.module, windows, self.budget)
+        if not windows:
+            return []
+        return self._packed_or_plain(
+            lambda: distributions_packed(self.module, windows, self.budget),
+            lambda: distributions_alone(self.module, windows),
+        )
 
     def chat_prompt(self, messages: Sequence[Mapping[str, str]]) -> str | None:
         """The turns of a chat as the tokenizer's template writes them, up to where the answer begins; None without a template."""

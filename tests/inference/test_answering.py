@@ -13,7 +13,8 @@ from pytest_llm.data.loading import load_examples
 from pytest_llm.errors import MisuseError
 from pytest_llm.inference.answering import answer, context_length
 from pytest_llm.inference.memo import remembering
-from pytest_llm.metrics.requests import MaskedScore, PairScore, Request, Score
+from pytest_llm.tasks.score import MaskedScore, PairScore, Score
+from pytest_llm.tasks.task import Task
 from pytest_llm.models.encoder_decoder_model import EncoderDecoderModel
 from pytest_llm.models.language_model import AnyModel
 from pytest_llm.models.masked_model import MaskedModel
@@ -43,7 +44,7 @@ class Answers:
         return self.given
 
 
-def answers(model: AnyModel, data: Any, request: Request) -> list[list[float]]:
+def answers(model: AnyModel, data: Any, request: Task) -> list[list[float]]:
     return [output.tolist() for output in answer(model, load_examples(data), request)]
 
 
@@ -72,14 +73,14 @@ def test_a_model_of_ones_own_is_told_whether_to_mask_words(within_word: bool, fa
         ([[-1.0], [-0.5, 0.25], [-1.0]], "a token of #1 the log-probability 0.25; none can exceed 0"),
     ],
 )
-def test_answers_that_are_no_log_probabilities_are_refused(request_: Request, given: Any, message: str) -> None:
+def test_answers_that_are_no_log_probabilities_are_refused(request_: Task, given: Any, message: str) -> None:
     with pytest.raises(MisuseError, match=message):
         answers(Answers(given), [{"text": text, "target": "t"} for text in "abc"], request_)
 
 
 @pytest.mark.parametrize("request_", [PairScore(), MaskedScore()])
 @pytest.mark.parametrize("value", [math.nan, -math.inf])
-def test_nan_and_probability_0_are_passed_on(request_: Request, value: float) -> None:
+def test_nan_and_probability_0_are_passed_on(request_: Task, value: float) -> None:
     ((first, second),) = answers(Answers([[value, -1.0]]), ROWS[:1], request_)
     assert second == -1
     assert first == pytest.approx(value, nan_ok=True)
@@ -132,7 +133,7 @@ def test_the_choice_about_the_end_token_reaches_the_model() -> None:
         (CharacterModel(), MaskedScore(), r"CharacterModel cannot say .* by perplexity\)"),
     ],
 )
-def test_a_model_that_cannot_answer_is_named_with_what_could(model: AnyModel, request_: Request, message: str) -> None:
+def test_a_model_that_cannot_answer_is_named_with_what_could(model: AnyModel, request_: Task, message: str) -> None:
     with pytest.raises(MisuseError, match=message):
         answers(model, ROWS, request_)
 

@@ -15,7 +15,6 @@ from pytest_llm.errors import MisuseError
 from pytest_llm.metrics import METRICS, metric_named
 from pytest_llm.metrics.language_modeling import ConditionalPerplexity, Perplexity, PseudoPerplexity
 from pytest_llm.metrics.metric import Metric
-from pytest_llm.metrics.requests import Score
 from pytest_llm.statistics.jackknife import FloatArray
 from pytest_llm.tasks.score import Score
 

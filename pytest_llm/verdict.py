@@ -9,9 +9,10 @@ Comparisons are written so that NaN never passes. No model, no disk, no pytest.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +24,8 @@ from pytest_llm.statistics.jackknife import Estimate, FloatArray
 FEWEST_UNITS = 10
 """Below this many independent documents nothing is claimed about text other than these documents."""
 WORST = 5
+EXPLAINED = 2
+"""So many of the worst examples are shown in detail."""
 _SNIPPET = 60
 
 
@@ -55,6 +58,12 @@ class Measurement:
     signature: str
     data: str
     provenance: Provenance
+    outputs: tuple[Any, ...] | None = None
+    """What the model gave for each example, where that says something to a reader: texts, labels."""
+    overview: str = ""
+    """More about the whole, such as a confusion matrix: lines of text."""
+    explain: Callable[[Example, Any], str] | None = None
+    """What happened in one example, such as an alignment: lines of text."""
 
     @property
     def n(self) -> int:
@@ -62,9 +71,13 @@ class Measurement:
 
     def worst(self, count: int = WORST) -> list[tuple[Example, float]]:
         """The examples with the worst values of their own, worst first; NaN counts as worst of all."""
+        return [(self.examples[i], float(self.example_values[i])) for i in self.worst_places(count)]
+
+    def worst_places(self, count: int = WORST) -> list[int]:
+        """Where these examples stand."""
         badness = self.example_values if self.lower_is_better else -self.example_values
-        order = np.lexsort((-badness, ~np.isnan(badness)))
-        return [(self.examples[i], float(self.example_values[i])) for i in order[:count]]
+        order: list[int] = np.lexsort((-badness, ~np.isnan(badness)))[:count].tolist()
+        return order
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +104,13 @@ class Verdict:
             "measured",
             f"{m.n} example{'s' * (m.n != 1)}{units}, {m.statistics[:, -1].sum():.0f} {m.counts}, {m.data}",
         )
-        for rank, (example, value) in enumerate(m.worst()):
-            yield "" if rank else "worst", f"{value:>9.4g}  {_printable(example.label)}  {_snippet(example.text)}"
+        for rank, place in enumerate(m.worst_places()):
+            example, value = m.examples[place], m.example_values[place]
+            yield "" if rank else "worst", f"{value:>9.4g}  {_printable(example.label)}  {_shown(m, place)}"
+            if m.explain is not None and m.outputs is not None and rank < EXPLAINED:
+                yield from (("", f"           {line}") for line in m.explain(example, m.outputs[place]).splitlines())
+        for rank, line in enumerate(m.overview.splitlines()):
+            yield "" if rank else "in all", line
         yield "model", str(m.provenance)
         yield "signature", m.signature
         yield "to change", self._remedy()
@@ -179,6 +197,18 @@ def _interval(estimate: Estimate | None) -> str:
         return "none: it takes at least two independent documents with finite values"
     interval = estimate.interval()
     return f"{_number(interval.low)} to {_number(interval.high)} on text like this (95 %, jackknife over documents)"
+
+
+def _shown(m: Measurement, place: int) -> str:
+    """The text; or what came out and what was wanted."""
+    example = m.examples[place]
+    if m.outputs is None:
+        return _snippet(example.text)
+    output = m.outputs[place]
+    if isinstance(output, dict):
+        output = next(iter(output), None)
+    wanted = example.target[0] if isinstance(example.target, list | tuple) and example.target else example.target
+    return f"{_snippet(str(output))}, wanted {_snippet(str(wanted))}"
 
 
 def _snippet(text: str) -> str:

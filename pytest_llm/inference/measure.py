@@ -9,25 +9,40 @@ import numpy as np
 
 from pytest_llm.data.example import Example
 from pytest_llm.data.loading import Data, describe, load_examples
+from pytest_llm.data.predictions import Predictions, as_predictions, paired
+from pytest_llm.data.provenance import Provenance
 from pytest_llm.errors import MisuseError
 from pytest_llm.inference.answering import answer, context_length
+from pytest_llm.inference.engine import Engine, using
 from pytest_llm.metrics import metric_named
 from pytest_llm.metrics.metric import Metric
 from pytest_llm.models.language_model import provenance
 from pytest_llm.models.loading import Model, as_language_model
 from pytest_llm.recording import record_measurement
 from pytest_llm.statistics.jackknife import Estimate, FloatArray, jackknife, sum_by_cluster
+from pytest_llm.tasks.task import Task
 from pytest_llm.verdict import Measurement
 
 
-def measure(model: Model, data: Data, metric: Metric | str, **settings: Any) -> Measurement:
+def measure(
+    model: Model | Predictions,
+    data: Data,
+    metric: Metric | str,
+    *,
+    task: Task | None = None,
+    engine: Engine | None = None,
+    **settings: Any,
+) -> Measurement:
     """Measure a metric, judge nothing.
 
     Args:
-        model: a path, a hub id, a `(model, tokenizer)` pair, or any object with the method that the metric needs: `score`,
-            `score_pairs`, `pseudo_log_probs`.
-        data: texts, rows, a `datasets.Dataset` or a path; see `load_examples`.
+        model: a path, a hub id, a `(model, tokenizer)` pair, or any object with the method that the task needs: `score`,
+            `score_pairs`, `pseudo_log_probs`, `generate`, `classify`. Or a list of predictions made elsewhere, one for each
+            row of the data; no model is needed then.
+        data: texts, rows, a `datasets.Dataset` or a path; see `load_examples`. For predictions also a list of targets.
         metric: its name, such as "perplexity", or the metric itself.
+        task: what the model is asked to do, such as `Generate("Translate: {text}")`; None: what the metric asks for by itself.
+        engine: how the model is asked; None: as the session does.
         **settings: the metric's settings, such as `stride=512`, where it is given by name.
 
     Returns:
@@ -41,26 +56,72 @@ def measure(model: Model, data: Data, metric: Metric | str, **settings: Any) -> 
         metric = metric_named(metric, **settings)
     elif settings:
         raise MisuseError(f"settings {sorted(settings)} belong to a metric given by name; this one was given whole")
+    predictions = as_predictions(model)
+    if predictions is not None:
+        if task is not None:
+            raise MisuseError(f"predictions are given, so there is no model that could do the task {task!r:.60}")
+        examples, given = paired(predictions, data)
+        return _measured(metric, examples, given, metric.signature(None), data, Provenance("predictions, given"))
     examples = load_examples(data)
-    language_model = as_language_model(model)
-    window = context_length(language_model, metric.task)
-    outputs = answer(language_model, examples, metric.task)
+    language_model = as_language_model(model)  # type: ignore[arg-type]  # no predictions
+    chosen = _task_for(metric, task)
+    with using(engine):
+        outputs = answer(language_model, examples, chosen)
+    signature = metric.signature(context_length(language_model, chosen))
+    if hasattr(chosen, "signature"):
+        signature = f"{signature}|{chosen.signature}"
+    return _measured(metric, examples, outputs, signature, data, provenance(language_model))
+
+
+def _task_for(metric: Metric, task: Task | None) -> Task:
+    if metric.task is None:
+        raise MisuseError(
+            f"{metric.name} has no task that a model could be asked to do: give the list of outputs in place of the model"
+        )
+    if task is None:
+        return metric.task
+    if type(task) is not type(metric.task):
+        raise MisuseError(
+            f"{metric.name} is measured on what the task {type(metric.task).__name__} gives, not {type(task).__name__}"
+        )
+    return task
+
+
+def _measured(
+    metric: Metric,
+    examples: tuple[Example, ...],
+    outputs: Sequence[Any],
+    signature: str,
+    data: Data,
+    origin: Provenance,
+) -> Measurement:
+    metric = metric.fitted(examples) if hasattr(metric, "fitted") else metric
     statistics = np.array([metric.statistics(*pair) for pair in zip(examples, outputs, strict=True)], dtype=np.float64)
+    totals = statistics.sum(axis=0)
+    of_examples = getattr(metric, "example_values", metric.aggregate)
     measurement = Measurement(
         metric=metric.name,
-        value=float(metric.aggregate(statistics.sum(axis=0))),
+        value=float(metric.aggregate(totals)),
         lower_is_better=metric.lower_is_better,
         estimate=_estimate(metric, examples, statistics),
         examples=examples,
         statistics=statistics,
-        example_values=metric.aggregate(statistics),
+        example_values=of_examples(statistics),
         counts=metric.counts,
-        signature=metric.signature(window),
+        signature=signature,
         data=describe(data),
-        provenance=provenance(language_model),
+        provenance=origin,
+        outputs=tuple(outputs) if _can_be_shown(outputs) else None,
+        overview=metric.explain_total(totals) if hasattr(metric, "explain_total") else "",
+        explain=getattr(metric, "explain", None),
     )
     record_measurement(measurement)
     return measurement
+
+
+def _can_be_shown(outputs: Sequence[Any]) -> bool:
+    """Whether outputs say something to a reader; arrays of log-probabilities do not."""
+    return len(outputs) > 0 and isinstance(outputs[0], str | int | dict)
 
 
 def _estimate(metric: Metric, examples: Sequence[Example], statistics: FloatArray) -> Estimate | None:

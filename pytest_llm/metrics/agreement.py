@@ -41,6 +41,7 @@ class Agreement:
     """All values that occur, in order; empty: `fitted` reads them off the targets."""
     raters: Sequence[str] = ()
 
+    task = None
     lower_is_better = False
     counts = "ratings"
 

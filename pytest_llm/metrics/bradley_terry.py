@@ -41,6 +41,7 @@ class BradleyTerry:
     candidates: Sequence[str] = ()
     """All names; empty: `fitted` reads them off the comparisons."""
 
+    task = None
     lower_is_better = False
     scale: Scale = "linear"
     counts = "comparisons"

@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -24,6 +24,8 @@ from pytest_llm.errors import MisuseError
 from pytest_llm.metrics.class_counts import ratio
 from pytest_llm.metrics.labels import Label, as_label, predicted_label
 from pytest_llm.statistics.jackknife import FloatArray, Scale
+from pytest_llm.tasks.classify import Classify
+from pytest_llm.tasks.task import Task
 
 _ROUNDING = 1e-3
 """How far a softmax in half precision may be from adding up to 1."""
@@ -39,6 +41,7 @@ class CalibrationError:
 
     bins: int = 15
 
+    task: ClassVar[Task] = Classify()
     lower_is_better = True
     scale: Scale = "linear"
     counts = "examples"

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -39,6 +39,8 @@ from pytest_llm.metrics.labels import (
     predicted_labels,
 )
 from pytest_llm.statistics.jackknife import FloatArray, Scale
+from pytest_llm.tasks.classify import Classify
+from pytest_llm.tasks.task import Task
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
 class Accuracy:
     """The share of examples whose predicted label is the target; of multi-label examples, all labels and no other."""
 
+    task: ClassVar[Task] = Classify()
     lower_is_better = False
     scale: Scale = "linear"
     counts = "examples"
@@ -75,6 +78,7 @@ class _ByClass:
     labels: Sequence[Label] = ()
     """The classes; empty: `fitted` reads them off the targets."""
 
+    task: ClassVar[Task] = Classify()
     lower_is_better = False
     counts = "examples"
 

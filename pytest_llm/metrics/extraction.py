@@ -60,6 +60,7 @@ class EntityScore:
     labels: Sequence[Label] = ()
     """The labels of entities; empty: `fitted` reads them off the targets."""
 
+    task = None
     lower_is_better = False
     scale: Scale = "linear"
     counts = "entities"

@@ -6,7 +6,7 @@ A label is a string or a whole number (a bool is one). Nothing is normalised: " 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -44,6 +44,8 @@ def predicted_label(output: Any, example: Example) -> Label | None:
     Raises:
         MisuseError: not a label, or a string where targets are numbers (or the reverse), which could never be right.
     """
+    if isinstance(output, Mapping):  # from labels to probabilities
+        output = max(output, key=output.__getitem__, default=None)
     if output is None:
         return None
     label = as_label(output, example, "output")

@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import nltk.data
 from nltk.corpus.reader.wordnet import WordNetCorpusReader
@@ -30,6 +30,8 @@ from pytest_llm.data.example import Example
 from pytest_llm.errors import MisuseError
 from pytest_llm.metrics.comparison import name_of, output_text, ratio, references
 from pytest_llm.statistics.jackknife import FloatArray, Scale
+from pytest_llm.tasks.generate import Generate
+from pytest_llm.tasks.task import Task
 
 Tokenize: TypeAlias = Literal["treebank", "none"] | Callable[[str], Sequence[str]]
 
@@ -48,6 +50,7 @@ class Meteor:
     beta: float = 3.0
     gamma: float = 0.5
 
+    task: ClassVar[Task] = Generate()
     name = "meteor"
     lower_is_better = False
     counts = "examples"

@@ -31,8 +31,8 @@ class Metric(Protocol):
         """On which scale errors are symmetric: "log" for perplexity, else "linear"."""
 
     @property
-    def task(self) -> Task:
-        """What the model is asked about each example."""
+    def task(self) -> Task | None:
+        """What the model is asked to do with each example, unless the test says; None: outputs have to be given."""
 
     @property
     def counts(self) -> str:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 
@@ -23,6 +23,8 @@ from pytest_llm.data.example import Example
 from pytest_llm.errors import MisuseError
 from pytest_llm.metrics.class_counts import ratio
 from pytest_llm.statistics.jackknife import FloatArray, Scale
+from pytest_llm.tasks.choose import Choose
+from pytest_llm.tasks.task import Task
 
 Per: TypeAlias = Literal["choice", "character", "byte", "token"]
 
@@ -66,6 +68,7 @@ class MultipleChoice:
 
     per: Per = "choice"
 
+    task: ClassVar[Task] = Choose()
     lower_is_better = False
     scale: Scale = "linear"
     counts = "examples"

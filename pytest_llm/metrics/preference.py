@@ -36,6 +36,7 @@ class MeanRating:
     """The lowest score there is; one below it is refused. None: not checked."""
     highest: float | None = None
 
+    task = None
     lower_is_better = False
     scale: Scale = "linear"
     counts = "ratings"
@@ -67,6 +68,7 @@ class WinRate:
 
     candidate: str
 
+    task = None
     lower_is_better = False
     scale: Scale = "linear"
     counts = "comparisons"

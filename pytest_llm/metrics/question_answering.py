@@ -19,12 +19,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pytest_llm.data.example import Example
 from pytest_llm.errors import MisuseError
 from pytest_llm.metrics.comparison import output_text, ratio, references
 from pytest_llm.statistics.jackknife import FloatArray, Scale
+from pytest_llm.tasks.generate import Generate
+from pytest_llm.tasks.task import Task
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class ExactMatch:
     regexes_to_ignore: Sequence[str] = ()
     """Removed one after the other from both texts, before anything else."""
 
+    task: ClassVar[Task] = Generate()
     name = "exact_match"
     lower_is_better = False
     counts = "examples"
@@ -108,6 +111,7 @@ class SquadMatch:
 
     measure: Literal["f1", "exact_match"] = "f1"
 
+    task: ClassVar[Task] = Generate()
     lower_is_better = False
     counts = "examples"
 

@@ -52,6 +52,7 @@ class _Retrieval:
     k: int | None = None
     """How many of the first documents count; None: all."""
 
+    task = None
     lower_is_better = False
     counts = "queries"
 

@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 from rapidfuzz.distance import LCSseq
 from rouge_score.rouge_scorer import RougeScorer
@@ -26,6 +26,8 @@ from pytest_llm.data.example import Example
 from pytest_llm.errors import MisuseError
 from pytest_llm.metrics.comparison import name_of, output_text, ratio, references, warn_once
 from pytest_llm.statistics.jackknife import FloatArray, Scale
+from pytest_llm.tasks.generate import Generate
+from pytest_llm.tasks.task import Task
 
 Variant: TypeAlias = Literal["rouge1", "rouge2", "rougeL", "rougeLsum"]
 
@@ -42,6 +44,7 @@ class Rouge:
     tokenize: Callable[[str], list[str]] | None = None
     """Text to tokens. None is rouge-score's own, which lower-cases and keeps a–z and 0–9 only."""
 
+    task: ClassVar[Task] = Generate()
     lower_is_better = False
     counts = "examples"
 

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from sacrebleu.metrics.base import Metric as Library
 
@@ -19,6 +19,8 @@ from pytest_llm.data.example import Example
 from pytest_llm.errors import MisuseError
 from pytest_llm.metrics.comparison import output_text, references
 from pytest_llm.statistics.jackknife import Scale
+from pytest_llm.tasks.generate import Generate
+from pytest_llm.tasks.task import Task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +30,8 @@ class SacreBleuMetric(ABC):
     nrefs: int | Literal["var"] = 1
     """How many references each example has; "var" where it differs. More references raise the score, so sacreBLEU's signature
     names their number, and an example that lost one is refused."""
+
+    task: ClassVar[Task] = Generate()
 
     def __post_init__(self) -> None:
         whole = isinstance(self.nrefs, int) and not isinstance(self.nrefs, bool)

@@ -20,7 +20,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 from rapidfuzz.distance import Levenshtein
 
@@ -28,6 +28,8 @@ from pytest_llm.data.example import Example
 from pytest_llm.errors import MisuseError
 from pytest_llm.metrics.comparison import name_of, output_text, ratio, references, warn_once
 from pytest_llm.statistics.jackknife import FloatArray, Scale
+from pytest_llm.tasks.generate import Generate
+from pytest_llm.tasks.task import Task
 
 Rate: TypeAlias = Literal["wer", "cer", "mer", "wil"]
 Units: TypeAlias = "Sequence[str]"
@@ -47,6 +49,7 @@ class ErrorRate:
     "basic": lower case and no punctuation (Unicode's category P, as `jiwer.RemovePunctuation`) as well. Or a function from text to
     text, or a `jiwer.Compose` that ends in lists of words or characters: `jiwer.transformations.wer_default` is jiwer's default."""
 
+    task: ClassVar[Task] = Generate()
     lower_is_better = True
 
     def __post_init__(self) -> None:

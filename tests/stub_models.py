@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -78,3 +79,20 @@ class MaskedTable:
     def pseudo_log_probs(self, texts: Sequence[str], *, within_word: bool) -> list[list[float]]:
         self.calls.append(list(texts))
         return [[(1 + within_word) * value for value in self.answers[text]] for text in texts]
+
+
+class WorkerModel:
+    """Says by which process it was asked, in which state, and how many texts came at once; dies of the text "die"."""
+
+    def __init__(self, state: int = 0) -> None:
+        self.state = state
+
+    def fingerprint(self) -> int:
+        return self.state
+
+    def report(self, texts: Sequence[str]) -> list[tuple[str, int, int, int]]:
+        if "die" in texts:
+            os._exit(3)
+        if "fail" in texts:
+            raise ZeroDivisionError("the model's own mistake")
+        return [(text, os.getpid(), self.state, len(texts)) for text in texts]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from functools import partial
 from typing import Any
 
@@ -80,10 +81,14 @@ class AnyTokenizer:
         return 300
 
 
+def fresh(kind: Any, config: Any) -> Any:
+    torch.manual_seed(1)
+    return kind(config).eval()
+
+
 def build(architecture: str) -> Any:
     kind, config = ARCHITECTURES[architecture]
-    torch.manual_seed(1)
-    model = kind(config).eval()
+    model = fresh(kind, deepcopy(config))
     with torch.no_grad():  # freshly initialised models hardly look at their context; make it matter
         for parameter in model.parameters():
             parameter.mul_(3)
@@ -110,7 +115,7 @@ def test_every_architecture_scores_as_its_plain_path_does(architecture: str) -> 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_which_architectures_are_packed(architecture: str) -> None:
-    assert (reason_not_to_pack(build(architecture)) == "") == (architecture not in FALL_BACK)
+    assert (reason_not_to_pack(build(architecture), 2048) == "") == (architecture not in FALL_BACK)
 
 
 def test_the_reason_to_fall_back_is_logged(caplog: pytest.LogCaptureFixture) -> None:
@@ -119,13 +124,13 @@ def test_the_reason_to_fall_back_is_logged(caplog: pytest.LogCaptureFixture) -> 
         model.score_windows(windows([8]))
         model.score_windows(windows([8]))
     assert [record.getMessage() for record in caplog.records] == [
-        "gemma is scored in batches, not packed: CannotPack: attention is given softcap"
+        "gemma is asked in batches, not packed: CannotPack: attention is given softcap"
     ]
 
 
 def test_a_window_longer_than_the_attention_slides_is_not_packed() -> None:
     kind, _ = ARCHITECTURES["mistral"]
-    module = kind(MistralConfig(**GROUPED, sliding_window=50)).eval()
+    module = fresh(kind, MistralConfig(**GROUPED, sliding_window=50))
     model = TransformersModel(module, AnyTokenizer())
     short, long = windows([40, 20]), windows([90, 20])
     assert len(scores_packed(module, short, Budget(1024))) == 2
@@ -142,6 +147,44 @@ def test_attention_that_only_the_mask_limits_is_not_packed_beyond_its_reach() ->
     assert len(scores_packed(module, windows([51, 20]), Budget(1024))) == 2
     with pytest.raises(CannotPack, match="is cut into chunks of 50 tokens"):
         scores_packed(module, windows([52, 20]), Budget(1024))
+
+
+@pytest.mark.parametrize("kind", ["longrope", "dynamic"])
+def test_positions_that_depend_on_a_rows_longest_text_are_not_packed_beyond_what_is_known(kind: str) -> None:
+    """Phi-3 turns to other frequencies for the whole row as soon as one of its texts is long."""
+    rotary: dict[str, Any] = {"rope_type": kind, "rope_theta": 1e4, "factor": 4.0}
+    rotary |= {"short_factor": [1.0] * 4, "long_factor": [2.0, 3.0, 4.0, 5.0]} if kind == "longrope" else {}
+    rotary["original_max_position_embeddings"] = 100
+    config = LlamaConfig(**GROUPED, max_position_embeddings=400, rope_parameters=rotary)
+    model = TransformersModel(fresh(LlamaForCausalLM, config), AnyTokenizer())
+    for given_windows in (windows([40, 101]), windows([40, 102, 200])):
+        for answer, window in zip(model.score_windows(given_windows), given_windows, strict=True):
+            (expected,) = scores_in_batches(model.module, [window], Budget(1024))
+            assert answer == pytest.approx(expected.double().numpy(), abs=1e-4)
+    assert len(scores_packed(model.module, windows([40, 101]), Budget(1024))) == 2
+    with pytest.raises(CannotPack, match="beyond 100 tokens its positions depend on the longest text of a row"):
+        scores_packed(model.module, windows([40, 102]), Budget(1024))
+
+
+@pytest.mark.parametrize("length", [2, 16, 50])
+def test_a_context_shorter_than_the_probe_is_probed_within_its_length(length: int) -> None:
+    module = fresh(GPT2LMHeadModel, GPT2Config(vocab_size=300, n_embd=32, n_layer=2, n_head=4, n_positions=length))
+    model = TransformersModel(module, AnyTokenizer())
+    assert reason_not_to_pack(module, model.max_length) == ""
+    assert [len(answer) for answer in model.score_windows(windows([length + 1, 2]))] == [length, 1]
+
+
+def test_whole_distributions_fall_back_as_scores_do() -> None:
+    model = TransformersModel(fresh(MistralForCausalLM, MistralConfig(**GROUPED, sliding_window=50)), AnyTokenizer())
+    given_windows = windows([90, 20])
+    for found, expected in zip(
+        model.next_token_log_probs(given_windows), distributions_alone(model.module, given_windows), strict=True
+    ):
+        torch.testing.assert_close(found, expected)
+
+
+def test_no_windows_give_no_answers(tiny: TransformersModel) -> None:
+    assert tiny.score_windows([]) == tiny.next_token_log_probs([]) == tiny.score_pairs([]) == []
 
 
 def test_the_models_own_attention_comes_back(tiny: TransformersModel) -> None:
@@ -162,7 +205,7 @@ def test_a_leak_between_windows_is_seen_by_the_probe(tiny: TransformersModel, mo
             yield packed_attention.Call(call.rows, call.keys, see)
 
     monkeypatch.setattr(packed_attention, "_calls_of", leaking)
-    assert "on a probe its log-probabilities differ by" in reason_not_to_pack(tiny.module)
+    assert "on a probe its log-probabilities differ by" in reason_not_to_pack(tiny.module, 2048)
 
 
 def test_a_beginning_that_is_not_carried_on_is_seen_by_the_probe(
@@ -170,7 +213,7 @@ def test_a_beginning_that_is_not_carried_on_is_seen_by_the_probe(
 ) -> None:
     stretches = packed_attention._stretches
     monkeypatch.setattr(packed_attention, "_stretches", lambda keys, places: 0 * stretches(keys, places[:1]))
-    assert reason_not_to_pack(tiny.module)
+    assert reason_not_to_pack(tiny.module, 2048)
 
 
 def test_positions_that_run_on_are_seen_by_the_probe(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,13 +224,13 @@ def test_positions_that_run_on_are_seen_by_the_probe(monkeypatch: pytest.MonkeyP
         "read_row",
         lambda module, tokens, positions, attention: read_row(module, tokens, torch.arange(len(tokens)), attention),
     )
-    assert "on a probe its log-probabilities differ by" in reason_not_to_pack(module)
+    assert "on a probe its log-probabilities differ by" in reason_not_to_pack(module, 2048)
 
 
 def test_logits_that_are_scaled_after_the_head_are_seen_by_the_probe(tiny: TransformersModel) -> None:
     hook = tiny.module.register_forward_hook(lambda module, given, output: setattr(output, "logits", output.logits / 2))
     try:
-        assert "on a probe its log-probabilities differ by" in reason_not_to_pack(tiny.module)
+        assert "on a probe its log-probabilities differ by" in reason_not_to_pack(tiny.module, 2048)
     finally:
         hook.remove()
 
@@ -200,7 +243,7 @@ def test_a_difference_that_is_not_a_number_is_no_agreement(
         "scores_packed",
         lambda module, probe, budget: [torch.full((w.scored,), torch.nan) for w in probe],
     )
-    assert "differ by nan" in reason_not_to_pack(tiny.module)
+    assert "differ by nan" in reason_not_to_pack(tiny.module, 2048)
 
 
 @settings(max_examples=30)
@@ -211,7 +254,7 @@ def test_the_tiled_head_is_a_log_softmax(rows: int, vocabulary: int, bias: bool,
     hidden = 5 * torch.randn(rows, 6, generator=generator)
     asked = torch.randint(rows, (2 * rows,), generator=generator)  # some rows often, some never
     targets = torch.randint(vocabulary, (2 * rows,), generator=generator)
-    weights, biases = head.weight.split(32), head.bias.split(32) if bias else [None] * vocabulary
+    weights, biases = torch.split(head.weight, 32), torch.split(head.bias, 32) if bias else [None] * vocabulary
     tiles = [partial(linear, weight=weight, bias=of_tile) for weight, of_tile in zip(weights, biases, strict=False)]
     with torch.inference_mode(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(packed, "_ROWS_PER_TILE", 16)
@@ -259,6 +302,7 @@ random_windows = st.lists(
         st.lists(parts, min_size=1, max_size=5).map(lambda chosen: (3, *(t for part in chosen for t in part))),
         st.integers(1, 120),
     ).map(lambda drawn: Window(drawn[0], min(drawn[1], len(drawn[0]) - 1))),
+    min_size=1,
     max_size=8,
 )
 
@@ -284,13 +328,13 @@ def test_only_the_last_tokens_are_multiplied_with_the_head(module: Any, monkeypa
 
 def test_a_shared_beginning_is_read_once(module: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[int] = []
-    monkeypatch.setattr(
-        packed_attention,
-        "read_row",
-        lambda module, tokens, *others, inner=packed_attention.read_row: (
-            read.append(len(tokens)) or inner(module, tokens, *others)
-        ),
-    )
+    read_row = packed_attention.read_row
+
+    def count(module: Any, tokens: Sequence[int], *others: Any) -> torch.Tensor:
+        read.append(len(tokens))
+        return read_row(module, tokens, *others)
+
+    monkeypatch.setattr(packed_attention, "read_row", count)
     question = windows([100])[0].tokens
     scores_packed(module, [Window((*question, answer, 1), 2) for answer in range(5)], Budget(1024))
     assert read == [100 + 5]
@@ -298,23 +342,17 @@ def test_a_shared_beginning_is_read_once(module: Any, monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize("width", [300, 2048, 2049, 4095])
 def test_the_vocabulary_need_be_no_multiple_of_a_tile(width: int) -> None:
-    torch.manual_seed(2)
-    module = LlamaForCausalLM(LlamaConfig(**{**GROUPED, "vocab_size": width})).eval()
+    module = fresh(LlamaForCausalLM, LlamaConfig(**{**GROUPED, "vocab_size": width}))
     given_windows = [Window((0, width - 1, 1, width - 1, min(width - 1, 2048), 2047 % width), 5)]
     assert_as_plain(module, given_windows, Budget(1024))
 
 
 @pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16])
 def test_half_precision_scores_as_the_plain_path_does(precision: torch.dtype) -> None:
-    torch.manual_seed(1)
-    module = LlamaForCausalLM(LlamaConfig(**GROUPED)).eval().to(precision)
-    assert reason_not_to_pack(module) == ""
+    module = fresh(LlamaForCausalLM, LlamaConfig(**GROUPED)).to(precision)
+    assert reason_not_to_pack(module, 2048) == ""
     assert_as_plain(module, with_shared_beginnings(), Budget(64), tolerance=0.03)
     assert {answer.dtype for answer in scores_packed(module, windows([9]), Budget(64))} == {torch.float32}
-
-
-def test_no_windows_give_no_scores(module: Any) -> None:
-    assert scores_packed(module, [], Budget(64)) == distributions_packed(module, [], Budget(64)) == []
 
 
 @pytest.mark.parametrize("budget", [Budget(17), Budget(1024), Budget(64, 7)])
@@ -333,7 +371,7 @@ def test_distributions_are_the_models_own(module: Any, budget: Budget) -> None:
 
 @pytest.mark.smollm2
 def test_smollm2_is_packed_and_agrees_with_the_plain_path(smollm2: TransformersModel) -> None:
-    assert reason_not_to_pack(smollm2.module) == ""
+    assert reason_not_to_pack(smollm2.module, 2048) == ""
     given_windows = windows([120, 33, 8, 61], vocabulary=49152)
     for answer, reference in zip(
         smollm2.score_windows(given_windows),

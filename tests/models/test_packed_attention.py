@@ -82,7 +82,7 @@ def test_each_token_sees_its_own_sequence_up_to_itself(
                 )
                 attended = attention(layer, query, key, value, 0.7)[0]
                 for index, of_segment in zip(
-                    pack.segments, attended.split([len(s.tokens) for s in row], dim=1), strict=True
+                    pack.segments, torch.split(attended, [len(s.tokens) for s in row], dim=1), strict=True
                 ):
                     found[layer, index] = of_segment
     for sequence, route in zip(sequences, tree.routes, strict=True):
@@ -125,8 +125,8 @@ def test_short_answers_to_one_question_share_a_call() -> None:
     assert see is not None
     assert see[:, :50].all()
     own = see[:, 50:]
-    pair = torch.ones(2, 2).tril().bool()
-    assert torch.equal(own, torch.block_diag(*[pair] * 4).bool())
+    pair = torch.ones(2, 2).tril()
+    assert torch.equal(own, torch.kron(torch.eye(4), pair).bool())
 
 
 def test_answers_to_different_questions_share_no_call() -> None:
@@ -159,7 +159,8 @@ def test_keys_and_values_are_heard_with_what_is_carried() -> None:
     for pack, following in itertools.zip_longest(packs, packs[1:]):
         places = attention.turn_to(pack, following)
         rows = sum(len(segments[index].tokens) for index in pack.segments)
-        attention(0, *torch.randn(3, 1, 1, rows, 4), None)
+        part = torch.randn(1, 1, rows, 4)
+        attention(0, part, part, part, None)
         assert places[0] == slice(0, 5)
     assert heard == [8, 9]
 
@@ -178,7 +179,8 @@ def attend() -> Any:
     token = packed_attention._reading.set(Recorder())
     layer = SimpleNamespace(layer_idx=1)
     query = torch.randn(1, 2, 5, 3)
-    call = AttentionInterface()["pytest_llm_packed"]
+    interface: Any = AttentionInterface
+    call = interface()["pytest_llm_packed"]
 
     def attend(module: Any = layer, mask: Any = None, **settings: Any) -> Any:
         return call(module, query, query, query, mask, **settings)
@@ -236,14 +238,9 @@ def test_attention_that_the_configuration_limits_is_refused_beyond_its_reach(nam
 
 
 def test_a_model_of_several_models_is_refused() -> None:
-    class Several(LlamaConfig):
-        def get_text_config(self, *_: Any, **__: Any) -> LlamaConfig:
-            return LlamaConfig()
-
-    with (
-        pytest.raises(CannotPack, match="made of several models"),
-        replaced_attention(SimpleNamespace(config=Several())),
-    ):
+    several = SimpleNamespace(get_text_config=LlamaConfig)
+    model = SimpleNamespace(config=several)
+    with pytest.raises(CannotPack, match="made of several models"), replaced_attention(model):
         pytest.fail("it was entered")
 
 
@@ -261,7 +258,7 @@ def test_the_models_attention_comes_back_even_after_an_error(tiny: TransformersM
 def test_a_model_that_keeps_its_attention_is_refused() -> None:
     class Stubborn:
         def __init__(self) -> None:
-            self.config = LlamaConfig(attn_implementation="sdpa")
+            self.config = LlamaConfig()
 
         def set_attn_implementation(self, name: str) -> None:
             pass
@@ -274,9 +271,9 @@ def test_a_pack_that_carries_nothing_needs_nothing_from_before() -> None:
     segments = [Segment((1,) * 5, 0, ()), Segment((2,) * 5, 0, ())]
     attention = TreeAttention(segments)
     first, second = Pack((), range(1)), Pack((), range(1, 2))
-    rows = torch.randn(2, 3, 1, 1, 5, 4)
+    one, other = ([torch.randn(1, 1, 5, 4) for _ in range(3)] for _ in range(2))
     attention.turn_to(first, second)
-    attention(0, *rows[0], None)
+    attention(0, one[0], one[1], one[2], None)
     attention.turn_to(second, None)
-    expected = torch.nn.functional.scaled_dot_product_attention(*rows[1], is_causal=True)
-    torch.testing.assert_close(attention(0, *rows[1], None), expected)
+    expected = torch.nn.functional.scaled_dot_product_attention(other[0], other[1], other[2], is_causal=True)
+    torch.testing.assert_close(attention(0, other[0], other[1], other[2], None), expected)

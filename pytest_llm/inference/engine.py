@@ -36,7 +36,7 @@ class Engine:
     devices: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "devices", tuple(self.devices))
+        object.__setattr__(self, "devices", (self.devices,) if isinstance(self.devices, str) else tuple(self.devices))
         if isinstance(self.processes, bool) or not isinstance(self.processes, int) or self.processes < 1:
             raise MisuseError(f"processes={self.processes!r}: expected a whole number, at least 1")
         if self.devices and self.processes not in (1, len(self.devices)):

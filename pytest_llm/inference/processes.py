@@ -54,7 +54,8 @@ def ask_workers(
     except BrokenProcessPool as error:
         del _pools[model]
         raise MisuseError(
-            f"a process of {engine} died, most likely because memory ran out: use fewer processes"
+            f"a process of {engine} ended: memory ran out (use fewer processes), or it could not import the class of "
+            f"{type(model).__name__} (define it in a module, not in a test file)"
         ) from error
 
 
@@ -63,8 +64,11 @@ def _pool(engine: Engine, model: Any) -> _Pool:
 
     if hasattr(model, "module"):
         model.module.share_memory()
+    try:
+        found = _pools.get(model)
+    except TypeError as error:  # not hashable, or nothing can refer to it weakly
+        raise MisuseError(f"{type(model).__name__} cannot be asked by several processes: {error}") from None
     fingerprint = model.fingerprint() if hasattr(model, "fingerprint") else None
-    found = _pools.get(model)
     if found is not None and found.engine == engine and fingerprint is not None and found.fingerprint == fingerprint:
         return found
     if found is not None:

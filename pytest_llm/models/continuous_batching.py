@@ -25,7 +25,7 @@ from pytest_llm.models.packed_attention import (
     TreeAttention,
     read_pack,
     read_row,
-    refuse_limited_attention,
+    refuse_what_packing_misses,
     replaced_attention,
 )
 from pytest_llm.models.prefix_tree import Tokens, grow, plan_packs
@@ -78,7 +78,7 @@ def write_texts(
         CannotPack: the architecture asks for what packing does not do.
     """
     longest = max(map(len, prompts)) + max_tokens
-    refuse_limited_attention(module.config, longest)
+    refuse_what_packing_misses(module, longest)
     most_slots = max(1, min(MOST_SLOTS, BYTES_FOR_KEYS // (longest * bytes_of_keys(module))))
     work = sum(map(len, prompts)) + max_tokens * len(prompts)
     tokens_at_first = budget.tokens
@@ -217,7 +217,7 @@ class _Writer:
 
         packs = plan_packs(tree.segments, self._budget.tokens)
         attention = TreeAttention(tree.segments, listen=keep)
-        for pack, following in zip(packs, [*packs[1:], None], strict=True):
+        for pack, following in zip(packs, [*packs[1:], None], strict=False):
             places = attention.turn_to(pack, following)
             ending = [
                 (text, [places[index] for index in route])

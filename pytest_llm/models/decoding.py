@@ -38,6 +38,11 @@ _CHANGE_LOGITS: dict[str, tuple[Any, ...]] = {
     "begin_suppress_tokens": ([],),
     "sequence_bias": (),
     "guidance_scale": (1.0,),
+    "min_p": (0.0,),
+    "typical_p": (1.0,),
+    "epsilon_cutoff": (0.0,),
+    "eta_cutoff": (0.0,),
+    "top_h": (),
     "exponential_decay_length_penalty": (),
 }
 
@@ -108,8 +113,8 @@ def end_tokens(module: Any, tokenizer: Any) -> frozenset[int]:
 
 def stopper(stop: Sequence[str], ends: frozenset[int], decode: Callable[[list[int]], str]) -> Callable[[Text], bool]:
     """Whether a text ends with the token that was written last: an end token, or the end of a stop string."""
-    # a stop string of n characters lies within the last n tokens; a few more, for characters that several tokens make up
-    tail = max(map(len, stop), default=0) + 8
+    # a character takes at most four tokens, one for each of its bytes
+    tail = 4 * max(map(len, stop), default=0) + 8
 
     def is_finished(text: Text) -> bool:
         if text.written[-1] in ends:

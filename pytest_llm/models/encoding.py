@@ -16,6 +16,8 @@ Tokens: TypeAlias = tuple[int, ...]
 
 def encode_texts(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
     """The tokens of each text and nothing else."""
+    if not texts:
+        return []
     # verbose=False: a text longer than the context is no mistake here, it is cut into windows
     encoded = tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
     return [list(map(int, tokens)) for tokens in encoded]
@@ -29,7 +31,10 @@ def encode_prompt(tokenizer: Any, prompt: str) -> Tokens:
     """
     bos = tokenizer.bos_token
     own = bool(bos) and prompt.startswith(bos)
-    tokens = tokenizer(prompt, add_special_tokens=not own, verbose=False)["input_ids"]
+    try:
+        tokens = tokenizer(prompt, add_special_tokens=not own, verbose=False)["input_ids"]
+    except (UnicodeError, TypeError) as error:  # a lone surrogate is the usual reason
+        raise MisuseError(f"the text {prompt[:40]!r} cannot be tokenized: {error}") from None
     if len(tokens) > 1 and tokens[-1] == tokenizer.eos_token_id and not prompt.endswith(tokenizer.eos_token):
         tokens = tokens[:-1]
     return tuple(map(int, tokens))

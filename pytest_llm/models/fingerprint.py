@@ -92,4 +92,4 @@ def _checksum(tensor: torch.Tensor) -> Hashable:
     sums = flat[:whole].view(torch.int64).view(-1, 256).sum(dim=1)
     digest = hashlib.blake2b(sums.cpu().numpy().tobytes())
     digest.update(flat[whole:].cpu().numpy().tobytes())
-    return tensor.data_ptr(), tuple(tensor.shape), str(tensor.dtype), digest.digest()
+    return tuple(tensor.shape), str(tensor.dtype), digest.digest()

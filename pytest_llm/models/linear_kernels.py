@@ -47,12 +47,18 @@ def fastest_linears(module: Any, *, tokens: int, rows: int = 512) -> Iterator[li
     with ExitStack() as undo, torch.inference_mode():
         for layer in module.modules():
             # exactly Linear: quantised and adapted layers are classes of their own, and compute something else
-            if type(layer) is not torch.nn.Linear or layer is head or "forward" in vars(layer):
+            # and a hook may compute the weight anew before each call, or want to see the result
+            if type(layer) is not torch.nn.Linear or layer is head or is_altered(layer):
                 continue
             if (product := choose(layer.weight, layer.bias)) is not None:
                 layer.forward = product  # type: ignore[assignment, method-assign]
                 undo.callback(vars(layer).pop, "forward")
-        yield _tiles(head, choose) if type(head) is torch.nn.Linear and "forward" not in vars(head) else None
+        yield _tiles(head, choose) if type(head) is torch.nn.Linear and not is_altered(head) else None
+
+
+def is_altered(layer: torch.nn.Module) -> bool:
+    """Whether calling a module does something else than its class says: hooks, or a forward of its own."""
+    return bool(layer._forward_hooks or layer._forward_pre_hooks or "forward" in vars(layer))
 
 
 def _tiles(

@@ -17,7 +17,9 @@ MOST_TOKENS = {"cpu": 1024}
 """On a CPU more than this is no faster and only costs memory (measured: 1 024 to 4 096 tokens are equally fast)."""
 MOST_TOKENS_ELSEWHERE = 8192
 SHARE_OF_FREE_MEMORY = 0.25
-_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current")  # of a container, version 2
+# of a container, cgroups version 2
+_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current", "/sys/fs/cgroup/memory.stat")
+_CACHED = ("inactive_file ", "active_file ")
 
 
 @dataclass
@@ -92,8 +94,10 @@ def _available() -> int | None:
 
 def _left_in_container() -> int | None:
     try:
-        most, used = (Path(name).read_text(encoding="ascii").strip() for name in _LIMITS)
-        return max(0, int(most) - int(used))
+        most, used, statistics = (Path(name).read_text(encoding="ascii").strip() for name in _LIMITS)
+        # what is cached of files counts as used, but is given back when it is wanted
+        cached = sum(int(line.split()[1]) for line in statistics.splitlines() if line.startswith(_CACHED))
+        return max(0, int(most) - int(used) + cached)
     except (OSError, ValueError):  # no container, or the limit "max"
         return None
 

@@ -23,7 +23,7 @@ from pytest_llm.models.packed_attention import (
     CannotPack,
     TreeAttention,
     read_pack,
-    refuse_limited_attention,
+    refuse_what_packing_misses,
     replaced_attention,
 )
 from pytest_llm.models.prefix_tree import Pack, Tree, grow, plan_packs
@@ -42,7 +42,7 @@ def scores_packed(module: Any, windows: Sequence[Window], budget: Budget) -> lis
     Raises:
         CannotPack: the architecture asks for what packing does not do.
     """
-    refuse_limited_attention(module.config, max((len(window.tokens) - 1 for window in windows), default=0))
+    refuse_what_packing_misses(module, max((len(window.tokens) - 1 for window in windows), default=0))
     pieces: list[list[torch.Tensor]] = [[] for _ in windows]
     tokens = sum(len(window.tokens) for window in windows)
     with torch.inference_mode(), fastest_linears(module, tokens=tokens) as head, replaced_attention(module):
@@ -66,7 +66,7 @@ def distributions_packed(module: Any, windows: Sequence[Window], budget: Budget)
     Raises:
         CannotPack: the architecture asks for what packing does not do.
     """
-    refuse_limited_attention(module.config, max((len(window.tokens) - 1 for window in windows), default=0))
+    refuse_what_packing_misses(module, max((len(window.tokens) - 1 for window in windows), default=0))
     rows: list[list[torch.Tensor]] = [[] for _ in windows]
     with torch.inference_mode(), fastest_linears(module, tokens=sum(len(w.tokens) for w in windows)) as head:
         if head is None:
@@ -94,7 +94,7 @@ def _read(module: Any, tree: Tree, budget: Budget) -> Iterator[tuple[Pack, torch
     """Each pack and its last hidden states `[rows, width]`."""
     packs = plan_packs(tree.segments, budget.tokens)
     attention = TreeAttention(tree.segments)
-    for pack, following in zip(packs, [*packs[1:], None], strict=True):
+    for pack, following in zip(packs, [*packs[1:], None], strict=False):
         attention.turn_to(pack, following)
         yield pack, read_pack(module, tree.segments, pack, attention)
 

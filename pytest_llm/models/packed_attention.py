@@ -19,6 +19,7 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
 
+from pytest_llm.models.linear_kernels import is_altered
 from pytest_llm.models.prefix_tree import Pack, Segment
 
 KeysAndValues = tuple[torch.Tensor, torch.Tensor]
@@ -80,8 +81,19 @@ def replaced_attention(module: Any) -> Iterator[None]:
         module.set_attn_implementation(before)
 
 
-def refuse_limited_attention(config: Any, longest: int) -> None:
-    """Some architectures limit how far attention reaches by their mask alone, which packing replaces, and a probe is short."""
+def refuse_what_packing_misses(module: Any, longest: int) -> None:
+    """Refuse what a short probe, made earlier, does not show.
+
+    Attention that reaches a limited way is limited by its mask alone in some architectures, and packing replaces that;
+    and packing goes past the model's own forward and its head's, so hooks there would not run.
+
+    Raises:
+        CannotPack: one of these.
+    """
+    for part in (module, module.get_output_embeddings()):
+        if part is not None and is_altered(part):
+            raise CannotPack(f"the forward of its {type(part).__name__} is hooked or replaced")
+    config = module.config
     for name, how in _REACH.items():
         reach = getattr(config, name, None)
         if reach is not None and longest > reach:

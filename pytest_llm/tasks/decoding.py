@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from pytest_llm.errors import MisuseError
 
+COLDEST = 1e-3
+"""Below this temperature logits divided by it overflow; greedy is what is meant."""
+
 
 @dataclass(frozen=True, slots=True)
 class Decoding:
@@ -27,7 +30,10 @@ class Decoding:
     """More than 1: beam search, as `transformers` does it, one prompt at a time."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "stop", (self.stop,) if isinstance(self.stop, str) else tuple(self.stop))
+        stop = (self.stop,) if isinstance(self.stop, str) else self.stop
+        if not isinstance(stop, list | tuple):
+            raise MisuseError(f"stop={stop!r}: expected strings")
+        object.__setattr__(self, "stop", tuple(stop))
         if not all(isinstance(string, str) and string for string in self.stop):
             raise MisuseError(f"stop={self.stop!r}: expected strings that are not empty")
         for name, least in (("max_tokens", 1), ("top_k", 1), ("beams", 1)):
@@ -36,9 +42,13 @@ class Decoding:
                 continue
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise MisuseError(f"{name}={value!r}: expected a whole number, at least {least}")
-        if not 0 <= self.temperature < math.inf:
-            raise MisuseError(f"temperature={self.temperature!r}: expected 0 (greedy) or a positive number")
-        if self.top_p is not None and not 0 < self.top_p <= 1:
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int):
+            raise MisuseError(f"seed={self.seed!r}: expected a whole number")
+        if not _is_number(self.temperature) or (self.temperature != 0 and not COLDEST <= self.temperature < math.inf):
+            raise MisuseError(
+                f"temperature={self.temperature!r}: expected 0 (greedy) or a number of at least {COLDEST}"
+            )
+        if self.top_p is not None and not (_is_number(self.top_p) and 0 < self.top_p <= 1):
             raise MisuseError(f"top_p={self.top_p!r}: expected a number in (0, 1]")
         if self.temperature == 0 and (self.top_k is not None or self.top_p is not None):
             raise MisuseError("top_k and top_p draw at random: give a temperature above 0 with them")
@@ -50,7 +60,11 @@ class Decoding:
         """All settings that change the text."""
         how = "greedy" if self.beams == 1 else f"beams-{self.beams}"
         if self.temperature > 0:
-            cuts = "".join(f"-{n}{v:g}" for n, v in (("k", self.top_k), ("p", self.top_p)) if v is not None)
-            how = f"sample-t{self.temperature:g}{cuts}-seed{self.seed}"
+            cuts = "".join(f"-{n}{v!r}" for n, v in (("k", self.top_k), ("p", self.top_p)) if v is not None)
+            how = f"sample-t{self.temperature!r}{cuts}-seed{self.seed}"
         stop = f"|stop:{self.stop!r}" if self.stop else ""
         return f"decoding:{how}|max_tokens:{self.max_tokens}{stop}"
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

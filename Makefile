@@ -38,10 +38,20 @@ slow: $(VENV)/installed
 	$(BIN)/pip install --quiet --group peers
 	$(BIN)/pytest -m slow --durations=0
 
+# about an hour on 2 cores; each script runs by itself too
 bench: $(VENV)/installed
 	$(BIN)/python tests/benchmarks/startup.py
 	$(BIN)/python tests/benchmarks/second_test.py
 	$(BIN)/python tests/benchmarks/scoring.py
+	$(BIN)/python tests/benchmarks/scoring.py --dtype bfloat16
+	$(BIN)/python tests/benchmarks/precision.py
+	$(BIN)/python tests/benchmarks/share_of_peak.py
+	$(BIN)/python tests/benchmarks/share_of_peak.py --dtype bfloat16
+	$(BIN)/python tests/benchmarks/multiple_choice.py
+	$(BIN)/python tests/benchmarks/multiple_choice.py --dtype bfloat16
+	$(BIN)/python tests/benchmarks/generation.py
+	$(BIN)/python tests/benchmarks/engines.py
+	$(BIN)/python tests/benchmarks/linearity.py
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -102,6 +102,11 @@ def _left_in_container() -> int | None:
         return None
 
 
+def on_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """The tensor on that device; to a GPU from pinned memory, so that the host does not wait for it to arrive."""
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Each backend says it in its own words, and not all have a class for it."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":

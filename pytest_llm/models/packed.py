@@ -18,7 +18,7 @@ import torch
 
 from pytest_llm.models.language_model import Window
 from pytest_llm.models.linear_kernels import Product, fastest_linears
-from pytest_llm.models.memory import Budget
+from pytest_llm.models.memory import Budget, on_device
 from pytest_llm.models.packed_attention import (
     CannotPack,
     TreeAttention,
@@ -155,13 +155,13 @@ def head_log_probs(
     """
     device = hidden.device
     distinct, places = np.unique(rows, return_inverse=True)
-    wanted = torch.tensor(targets, device=device)
+    wanted = on_device(torch.tensor(targets), device)
     answers = torch.zeros(len(targets), device=device)
     for start in range(0, len(distinct), _ROWS_PER_TILE):
-        tile = hidden[torch.from_numpy(distinct[start : start + _ROWS_PER_TILE]).to(device)]
+        tile = hidden[on_device(torch.from_numpy(distinct[start : start + _ROWS_PER_TILE]), device)]
         inside = np.flatnonzero((places >= start) & (places < start + len(tile)))
-        where = torch.from_numpy(inside).to(device)
-        place = torch.from_numpy(places[inside] - start).to(device)
+        where = on_device(torch.from_numpy(inside), device)
+        place = on_device(torch.from_numpy(places[inside] - start), device)
         answers[where] = _tile_log_probs(tile, head, place, wanted[where])
     return answers
 

@@ -20,6 +20,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
 
 from pytest_llm.models.linear_kernels import is_altered
+from pytest_llm.models.memory import on_device
 from pytest_llm.models.prefix_tree import Pack, Segment
 
 KeysAndValues = tuple[torch.Tensor, torch.Tensor]
@@ -123,10 +124,10 @@ def read_pack(module: Any, segments: Sequence[Segment], pack: Pack, attention: R
 def read_row(module: Any, tokens: Sequence[int], positions: torch.Tensor, attention: RowAttention) -> torch.Tensor:
     """The last hidden states `[rows, width]` of tokens that stand in one row."""
     device = module.get_input_embeddings().weight.device
-    row = torch.tensor([tokens], device=device)
+    row = on_device(torch.tensor([tokens]), device)
     token = _reading.set(attention)
     try:
-        read = module.base_model(input_ids=row, position_ids=positions[None].to(device), use_cache=False)
+        read = module.base_model(input_ids=row, position_ids=on_device(positions[None], device), use_cache=False)
     finally:
         _reading.reset(token)
     hidden: torch.Tensor = read.last_hidden_state[0]
@@ -153,7 +154,7 @@ class Call:
             return None
         if like.dtype not in self.bias:
             hidden = torch.zeros(self.see.shape, dtype=like.dtype).masked_fill_(~self.see, float("-inf"))
-            self.bias[like.dtype] = hidden.to(like.device)
+            self.bias[like.dtype] = on_device(hidden, like.device)
         return self.bias[like.dtype]
 
 

@@ -16,11 +16,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from pytest_llm import load_model
 from pytest_llm.inference.engine import Engine, ask, using
 from pytest_llm.models.language_model import Window
 from tests.benchmarks.documents import documents
-from tests.benchmarks.sides import smollm2
+from tests.benchmarks.sides import load_smollm2
 
 ENGINES = {
     "all at once": Engine(),
@@ -34,7 +33,7 @@ def main() -> None:
     parser.add_argument("--documents", type=int, default=60)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    model = load_model(smollm2(), device="cpu")
+    model = load_smollm2()
     windows = [Window((0, *tokens), len(tokens)) for tokens in model.encode(documents(options.documents))]
     seconds: dict[str, list[float]] = {name: [] for name in ENGINES}
     totals: dict[str, list[float]] = {}

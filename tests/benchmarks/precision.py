@@ -16,17 +16,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import numpy as np
 
-from pytest_llm import load_model
 from pytest_llm.models.language_model import Window
 from pytest_llm.models.loading import Dtype
 from pytest_llm.statistics.jackknife import FloatArray
 from tests.benchmarks.documents import documents
-from tests.benchmarks.sides import smollm2
+from tests.benchmarks.sides import load_smollm2
 
 
 def totals(dtype: Dtype, texts: list[str]) -> tuple[FloatArray, FloatArray]:
     """Log-likelihood and number of tokens of each document."""
-    model = load_model(smollm2(), device="cpu", dtype=dtype)
+    model = load_smollm2(dtype)
     windows = [Window((0, *tokens), len(tokens)) for tokens in model.encode(texts)]
     scores = model.score_windows(windows)
     return np.array([array.sum() for array in scores]), np.array([float(len(array)) for array in scores])

@@ -20,10 +20,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import torch
 
-from pytest_llm import load_model
 from pytest_llm.models.language_model import Window
 from tests.benchmarks.documents import documents
-from tests.benchmarks.sides import smollm2
+from tests.benchmarks.sides import load_smollm2
 
 ROWS = 1024
 
@@ -61,7 +60,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     dtype = getattr(torch, options.dtype)
-    model = load_model(smollm2(), device="cpu", dtype=options.dtype)
+    model = load_smollm2(options.dtype)
     config, head = model.module.config, model.module.get_output_embeddings()
     windows = [Window((0, *tokens), len(tokens)) for tokens in model.encode(documents(options.documents))]
     tokens = sum(window.scored for window in windows)

@@ -16,7 +16,11 @@ import venv
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pytest_llm.models.loading import Dtype
+    from pytest_llm.models.transformers_model import TransformersModel
 
 ROOT = Path(__file__).resolve().parents[2]
 PEERS = ROOT / ".venv-peers"
@@ -114,6 +118,16 @@ def smollm2() -> str:
     from pytest_llm.models.loading import smollm2_file
 
     return str(smollm2_file())
+
+
+def load_smollm2(dtype: Dtype = "float32") -> TransformersModel:
+    """The model in this process."""
+    from pytest_llm.models.loading import load_model
+    from pytest_llm.models.transformers_model import TransformersModel
+
+    model = load_model(smollm2(), device="cpu", dtype=dtype)
+    assert isinstance(model, TransformersModel)
+    return model
 
 
 def _run(side: Side, given: Path) -> Run:

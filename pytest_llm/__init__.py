@@ -24,6 +24,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pytest_llm.assertions.custom import assert_metric_above, assert_metric_below
     from pytest_llm.assertions.language_modeling import (
         assert_conditional_perplexity_below,
         assert_pseudo_perplexity_below,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from pytest_llm.errors import MetricWarning, MisuseError
     from pytest_llm.inference.measure import measure
     from pytest_llm.limit import Limit
+    from pytest_llm.metrics.custom import llm_metric
     from pytest_llm.models.language_model import (
         ConditionalModel,
         LanguageModel,
@@ -63,10 +65,13 @@ _HOMES = {
     "Window": "models.language_model",
     "WindowedModel": "models.language_model",
     "assert_conditional_perplexity_below": "assertions.language_modeling",
+    "assert_metric_above": "assertions.custom",
+    "assert_metric_below": "assertions.custom",
     "assert_perplexity_below": "assertions.quality",
     "assert_pseudo_perplexity_below": "assertions.language_modeling",
     "embedded": "data.embedded",
     "judge": "verdict",
+    "llm_metric": "metrics.custom",
     "load_examples": "data.loading",
     "load_model": "models.loading",
     "measure": "inference.measure",
@@ -88,10 +93,13 @@ __all__ = [
     "Window",
     "WindowedModel",
     "assert_conditional_perplexity_below",
+    "assert_metric_above",
+    "assert_metric_below",
     "assert_perplexity_below",
     "assert_pseudo_perplexity_below",
     "embedded",
     "judge",
+    "llm_metric",
     "load_examples",
     "load_model",
     "measure",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_llm.errors import MisuseError
 from pytest_llm.limit import Limit
-from pytest_llm.metrics import METRICS
+from pytest_llm.metrics import METRICS, closest
 
 if TYPE_CHECKING:
     from pytest_llm.recording import Recorder
@@ -40,7 +40,9 @@ class Thresholds:
     limits: Mapping[str, Threshold]
 
 
-KEYWORDS = {f"{name}_{entry.good}": name for name, entry in METRICS.items()}
+def keywords() -> dict[str, str]:
+    """The metric of each keyword, such as `perplexity_below`; those of `llm_metric` join when their module is imported."""
+    return {f"{name}_{entry.good}": name for name, entry in METRICS.items()}
 
 
 def parse_limits(limits: Mapping[str, Any], origin: str) -> dict[str, Threshold]:
@@ -51,9 +53,10 @@ def parse_limits(limits: Mapping[str, Any], origin: str) -> dict[str, Threshold]
     """
     parsed = {}
     for keyword, value in limits.items():
-        if keyword not in KEYWORDS:
-            raise MisuseError(f"unknown limit {keyword!r}; there are: {', '.join(KEYWORDS)}")
-        metric = KEYWORDS[keyword]
+        known = keywords()
+        if keyword not in known:
+            raise MisuseError(f"unknown limit {keyword!r}; {closest(keyword, known)}")
+        metric = known[keyword]
         try:
             limit = Limit(METRICS[metric].good, value, origin=f"{keyword} in {origin}")
         except MisuseError as error:

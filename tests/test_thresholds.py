@@ -60,10 +60,15 @@ def test_limits_are_keyed_by_metric_and_know_where_they_stand() -> None:
     }
 
 
-@pytest.mark.parametrize("keyword", ["perplexity", "perplexity_above", "ppl_below", ""])
-def test_an_unknown_keyword_is_refused_with_those_there_are(keyword: str) -> None:
-    with pytest.raises(MisuseError, match=f"unknown limit '{keyword}'; there are: perplexity_below, "):
+@pytest.mark.parametrize("keyword", ["perplexity", "perplexity_above", "ppl_below"])
+def test_an_unknown_keyword_is_refused_with_those_like_it(keyword: str) -> None:
+    with pytest.raises(MisuseError, match=f"unknown limit '{keyword}'; did you mean .*perplexity_below"):
         parse_limits({keyword: 25}, "the marker")
+
+
+def test_a_keyword_like_none_is_refused_with_all_there_are() -> None:
+    with pytest.raises(MisuseError, match="unknown limit ''; there are: perplexity_below, word_perplexity_below, "):
+        parse_limits({"": 25}, "the marker")
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ The table is plain text so that markers can be checked at collection without imp
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pytest_llm.errors import MisuseError
 
 if TYPE_CHECKING:
+    from pytest_llm.metrics.custom import CustomMetric
     from pytest_llm.metrics.metric import Metric
 
 
@@ -23,9 +25,15 @@ class Entry:
     """`module:class` below `pytest_llm.metrics`."""
     good: Literal["below", "above"]
     settings: dict[str, Any] = field(default_factory=dict)
+    custom: CustomMetric | None = None
+    """The metric itself, of one that `llm_metric` made; it has no settings."""
 
     def make(self, **settings: Any) -> Metric:
         """The metric itself; settings are its constructor's arguments."""
+        if self.custom is not None:
+            if settings:
+                raise TypeError(f"it has no settings, but got {', '.join(settings)}")
+            return self.custom
         module, name = self.home.split(":")
         made: Metric = getattr(import_module(f"pytest_llm.metrics.{module}"), name)(**{**self.settings, **settings})
         return made
@@ -78,6 +86,15 @@ METRICS: dict[str, Entry] = {
 }
 
 
+def closest(name: str, known: Iterable[str]) -> str:
+    """What a wrong name may have been meant for; all there is, if nothing is like it."""
+    from difflib import get_close_matches  # only when something is wrong
+
+    names = list(known)
+    like = get_close_matches(name, names, n=3)
+    return f"did you mean {' or '.join(like)}?" if like else f"there are: {', '.join(names)}"
+
+
 def metric_named(name: str, **settings: Any) -> Metric:
     """The metric of that name, such as `metric_named("perplexity", stride=512)`.
 
@@ -85,7 +102,7 @@ def metric_named(name: str, **settings: Any) -> Metric:
         MisuseError: no such metric, or a setting that it does not have.
     """
     if name not in METRICS:
-        raise MisuseError(f"no metric is called {name!r}; there are: {', '.join(METRICS)}")
+        raise MisuseError(f"no metric is called {name!r}; {closest(name, METRICS)}")
     try:
         return METRICS[name].make(**settings)
     except TypeError as error:

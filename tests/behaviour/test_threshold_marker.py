@@ -132,7 +132,7 @@ class TestClass:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("perplexity_bellow=9", "*unknown limit 'perplexity_bellow'; there are: perplexity_below,*"),
+        ("perplexity_bellow=9", "*unknown limit 'perplexity_bellow'; did you mean perplexity_below*"),
         ("perplexity_above=9", "*unknown limit 'perplexity_above'*"),
         ("perplexity_below='9'", "*perplexity_below: limit '9' (str): expected a finite number"),
         ("perplexity_below=float('nan')", "*perplexity_below: limit nan (float): expected a finite number"),

@@ -65,27 +65,24 @@ def test_two_processes_answer_as_one_does_and_see_changed_weights() -> None:
     assert np.abs(changed - expected[: len(changed)]).max() > 0.1
 
 
-def test_workers_stay_until_model_or_engine_change() -> None:
-    model = WorkerModel()
+def test_neighbours_stay_together_and_answers_keep_their_order() -> None:
+    model = WorkerModel(state=5)
     texts = [f"text {number}" for number in range(20)]
     with using(TWO):
-        first = ask(model, "report", texts)
-        again = ask(model, "report", texts)
-        model.state = 1
-        changed = ask(model, "report", texts)
+        first, again = ask(model, "report", texts), ask(model, "report", texts)
         assert ask(model, "report", []) == []
-    assert [text for text, *_ in first] == texts
-    workers = [{process for _, process, *_ in answers} for answers in (first, again, changed)]
-    assert os.getpid() not in set.union(*workers)
-    assert len(workers[0] | workers[1]) <= 2
-    assert not workers[2] & (workers[0] | workers[1])
-    assert {state for _, _, state, _ in first} == {0}
-    assert {state for _, _, state, _ in changed} == {1}
-    # neighbours stay together, and there are more stretches than processes
-    assert {count for *_, count in first} == {3, 2}
+    assert [text for text, *_ in first] == [text for text, *_ in again] == texts
+    workers = {process for _, process, *_ in first + again}
+    assert os.getpid() not in workers
+    assert len(workers) <= 2
+    assert {state for _, _, state, _ in first} == {5}
+    assert {count for *_, count in first} == {3, 2}  # more stretches than processes, so that none waits long
 
-    with using(Engine(processes=2, deterministic=True)):
-        assert {count for *_, count in ask(model, "report", texts[:4])} == {1}
+
+def test_a_deterministic_engine_asks_one_thing_at_a_time_in_its_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "_model", WorkerModel())
+    assert [count for *_, count in processes._work("report", ["a", "b"], {}, True)] == [1, 1]
+    assert [count for *_, count in processes._work("report", ["a", "b"], {}, False)] == [2, 2]
 
 
 def test_a_process_that_dies_is_named_and_the_next_question_starts_anew() -> None:

@@ -8,7 +8,6 @@ much memory as the weights, so it is done for work that is larger than that, and
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache, partial
@@ -16,6 +15,8 @@ from typing import Any, Literal, TypeAlias
 
 import torch
 from torch.nn.functional import linear
+
+from pytest_llm.models.timing import seconds
 
 Kernel: TypeAlias = Literal["default", "onednn", "packed"]
 Product: TypeAlias = Callable[[torch.Tensor], torch.Tensor]
@@ -25,7 +26,6 @@ TOKENS_TO_PACK_FOR = 2048
 COLUMNS_PER_TILE = 2048
 """Of the vocabulary: with 1 024 rows a tile of logits has 8 MiB in float32, which stays in the cache."""
 
-_ROUNDS = 5
 _TOLERANCES = {torch.float32: 1e-4, torch.bfloat16: 2e-2}
 
 
@@ -113,10 +113,10 @@ def fastest_kernel(
             right = [name for name in kernels if _same(kernels[name](given), kernels["default"](given))]
         except RuntimeError:  # the operators exist, but not for this build or processor
             return "default"
-        seconds = {name: _seconds(partial(kernels[name], given)) for name in right}
+        taken = {name: seconds(partial(kernels[name], given)) for name in right}
     best: Kernel = "default"
     for name in right:
-        if seconds[best] > CLEARLY_FASTER * seconds[name]:
+        if taken[best] > CLEARLY_FASTER * taken[name]:
             best = name
     return best
 
@@ -124,13 +124,3 @@ def fastest_kernel(
 def _same(product: torch.Tensor, default: torch.Tensor) -> bool:
     tolerance = _TOLERANCES[default.dtype]
     return torch.allclose(product, default, rtol=tolerance, atol=10 * tolerance)
-
-
-def _seconds(call: Callable[[], object]) -> float:
-    """The fastest of a few rounds: what is slower than it was disturbed."""
-    best = float("inf")
-    for _ in range(_ROUNDS):
-        began = time.perf_counter()
-        call()
-        best = min(best, time.perf_counter() - began)
-    return best

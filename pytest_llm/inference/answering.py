@@ -7,12 +7,14 @@ from typing import Any
 
 from pytest_llm.data.example import Example
 from pytest_llm.inference.choosing import choose, classify
+from pytest_llm.inference.comparing import compare
 from pytest_llm.inference.conditional import score_masked, score_pairs
 from pytest_llm.inference.scoring import score, window_length
 from pytest_llm.inference.writing import write
 from pytest_llm.models.language_model import AnyModel
 from pytest_llm.tasks.choose import Choose
 from pytest_llm.tasks.classify import Classify
+from pytest_llm.tasks.compare import Compare
 from pytest_llm.tasks.generate import Generate
 from pytest_llm.tasks.score import MaskedScore, PairScore, Score
 from pytest_llm.tasks.task import Task
@@ -37,6 +39,8 @@ def answer(model: AnyModel, examples: Sequence[Example], task: Task) -> Sequence
             return choose(model, examples, task)
         case Classify():
             return classify(model, examples, task)
+        case Compare():
+            return compare(model, examples, task)
 
 
 def context_length(model: AnyModel, task: Task) -> int | None:

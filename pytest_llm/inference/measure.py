@@ -112,11 +112,18 @@ def _measured(
         data=describe(data),
         provenance=origin,
         outputs=tuple(outputs) if _can_be_shown(outputs) else None,
-        overview=metric.explain_total(totals) if hasattr(metric, "explain_total") else "",
+        overview=_overview(metric, outputs, totals),
         explain=getattr(metric, "explain", None),
     )
     record_measurement(measurement)
     return measurement
+
+
+def _overview(metric: Metric, outputs: Sequence[Any], totals: FloatArray) -> str:
+    """What the metric has to say of the whole: of all outputs, or of the sums."""
+    if hasattr(metric, "explain_outputs"):
+        return str(metric.explain_outputs(outputs))
+    return str(metric.explain_total(totals)) if hasattr(metric, "explain_total") else ""
 
 
 def _can_be_shown(outputs: Sequence[Any]) -> bool:

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 from pytest_llm.data.provenance import Provenance
 from pytest_llm.statistics.jackknife import FloatArray
 from pytest_llm.tasks.decoding import Decoding
+
+if TYPE_CHECKING:
+    import torch
 
 
 @runtime_checkable
@@ -104,6 +107,22 @@ class Classifier(Protocol):
 
     def classify(self, texts: Sequence[str], /) -> Sequence[Mapping[Any, float] | Any]:
         """For each text the probability of each label, or the label alone."""
+
+
+@runtime_checkable
+class DistributionModel(Protocol):
+    """A language model that shows its whole next-token distributions; for divergence from a reference."""
+
+    @property
+    def max_length(self) -> int: ...
+
+    @property
+    def prefix_token(self) -> int | None: ...
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]: ...
+
+    def next_token_log_probs(self, windows: Sequence[Window]) -> Sequence[torch.Tensor]:
+        """For each window the log-probabilities `[scored, vocabulary]` that its scored tokens were drawn from."""
 
 
 AnyModel: TypeAlias = (

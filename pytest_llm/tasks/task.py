@@ -6,7 +6,8 @@ from typing import TypeAlias
 
 from pytest_llm.tasks.choose import Choose
 from pytest_llm.tasks.classify import Classify
+from pytest_llm.tasks.compare import Compare
 from pytest_llm.tasks.generate import Generate
 from pytest_llm.tasks.score import MaskedScore, PairScore, Score
 
-Task: TypeAlias = Score | PairScore | MaskedScore | Generate | Choose | Classify
+Task: TypeAlias = Score | PairScore | MaskedScore | Generate | Choose | Classify | Compare

@@ -113,7 +113,7 @@ def fastest_kernel(
             right = [name for name in kernels if _same(kernels[name](given), kernels["default"](given))]
         except RuntimeError:  # the operators exist, but not for this build or processor
             return "default"
-        taken = {name: seconds(partial(kernels[name], given)) for name in right}
+        taken = seconds({name: partial(kernels[name], given) for name in right})
     best: Kernel = "default"
     for name in right:
         if taken[best] > CLEARLY_FASTER * taken[name]:

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pytest_llm.assertions.custom import assert_metric_above, assert_metric_below
+    from pytest_llm.assertions.divergence import assert_mean_kld_below, assert_same_top_above
     from pytest_llm.assertions.language_modeling import (
         assert_conditional_perplexity_below,
         assert_pseudo_perplexity_below,
@@ -65,9 +66,11 @@ _HOMES = {
     "Window": "models.language_model",
     "WindowedModel": "models.language_model",
     "assert_conditional_perplexity_below": "assertions.language_modeling",
+    "assert_mean_kld_below": "assertions.divergence",
     "assert_metric_above": "assertions.custom",
     "assert_metric_below": "assertions.custom",
     "assert_perplexity_below": "assertions.quality",
+    "assert_same_top_above": "assertions.divergence",
     "assert_pseudo_perplexity_below": "assertions.language_modeling",
     "embedded": "data.embedded",
     "judge": "verdict",
@@ -93,10 +96,12 @@ __all__ = [
     "Window",
     "WindowedModel",
     "assert_conditional_perplexity_below",
+    "assert_mean_kld_below",
     "assert_metric_above",
     "assert_metric_below",
     "assert_perplexity_below",
     "assert_pseudo_perplexity_below",
+    "assert_same_top_above",
     "embedded",
     "judge",
     "llm_metric",

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_llm.data.sampling import Sample, parse_sample, sampling
 from pytest_llm.errors import MisuseError
 from pytest_llm.fixtures import llm, llm_device, llm_devices, llm_measure  # noqa: F401  # pytest finds fixtures here
 from pytest_llm.inference.memo import remembering
@@ -21,6 +22,7 @@ from pytest_llm.reports.properties import VERDICT, properties
 from pytest_llm.thresholds import NO_FILE, Threshold, ThresholdFile, check, containers, thresholds_of
 
 MISUSE = pytest.StashKey[str]()
+SAMPLE = pytest.StashKey[Sample]()
 THRESHOLDS = pytest.StashKey[dict[str, Threshold]]()
 GPU_REQUIREMENTS = pytest.StashKey[list[GpuRequirement]]()
 
@@ -44,6 +46,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="auto",
         help="weights' type: auto (default: float32 on the CPU, the checkpoint's own type on a GPU), float32, …",
     )
+    group.addoption(
+        "--llm-limit",
+        metavar="N",
+        help="use only so many examples of each data set, or a share such as 10%%: always the same ones; for quick runs",
+    )
     group.addoption("--llm-nightly", action="store_true", help="run the tests marked llm_nightly too")
     parser.addini("llm_model", "the model of the fixture llm where neither --llm-model nor PYTEST_LLM_MODEL is given")
     parser.addini(
@@ -57,13 +64,18 @@ def pytest_configure(config: pytest.Config) -> None:
             "the project 'pytest-llm' is installed beside 'pytest-llm-regression', and both own the import package "
             "pytest_llm, so one has overwritten the other: pip uninstall pytest-llm, then reinstall pytest-llm-regression"
         )
+    if limit := config.getoption("llm_limit"):
+        try:
+            config.stash[SAMPLE] = parse_sample(limit)
+        except MisuseError as error:
+            raise pytest.UsageError(f"--llm-limit: {error}") from None
     for line in help_lines():
         config.addinivalue_line("markers", line)
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtestloop() -> Generator[None, object, object]:
-    with remembering():
+def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
+    with remembering(), sampling(session.config.stash.get(SAMPLE, None)):
         return (yield)
 
 

@@ -60,7 +60,7 @@ def assert_same_top_above(
 ) -> Measurement:
     """Assert that a model finds the same token most probable as a reference model, at a share of places above a limit.
 
-    As `assert_mean_kld_below`; llama.cpp calls it "Same top p". Above 0.99, greedy texts of the two are mostly the same for a while.
+    As `assert_mean_kld_below`; llama.cpp calls it "Same top p".
     """
     claim = Limit.above(limit, confidence=confidence)
     return gate(measure(model, data, Divergence("same_top", reference, max_length), engine=engine), claim)

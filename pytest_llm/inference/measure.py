@@ -11,6 +11,7 @@ from pytest_llm.data.example import Example
 from pytest_llm.data.loading import Data, describe, load_examples
 from pytest_llm.data.predictions import Predictions, as_predictions, paired
 from pytest_llm.data.provenance import Provenance
+from pytest_llm.data.sampling import drawn
 from pytest_llm.errors import MisuseError
 from pytest_llm.inference.answering import answer, context_length
 from pytest_llm.inference.engine import Engine, using
@@ -61,8 +62,14 @@ def measure(
         if task is not None:
             raise MisuseError(f"predictions are given, so there is no model that could do the task {task!r:.60}")
         examples, given = paired(predictions, data)
-        return _measured(metric, examples, given, metric.signature(None), data, Provenance("predictions, given"))
-    examples = load_examples(data)
+        places = drawn([example.id for example in examples])
+        chosen_examples, kept = tuple(examples[i] for i in places), [given[i] for i in places]
+        named = _described(data, len(places), len(examples))
+        origin = Provenance("predictions, given")
+        return _measured(metric, chosen_examples, kept, metric.signature(None), named, origin)
+    everything = load_examples(data)
+    examples = tuple(everything[i] for i in drawn([example.id for example in everything]))
+    named = _described(data, len(examples), len(everything))
     language_model = as_language_model(model)  # type: ignore[arg-type]  # no predictions
     chosen = _task_for(metric, task)
     with using(engine):
@@ -70,7 +77,11 @@ def measure(
     signature = metric.signature(context_length(language_model, chosen))
     if hasattr(chosen, "signature"):
         signature = f"{signature}|{chosen.signature}"
-    return _measured(metric, examples, outputs, signature, data, provenance(language_model))
+    return _measured(metric, examples, outputs, signature, named, provenance(language_model))
+
+
+def _described(data: Data, used: int, there: int) -> str:
+    return describe(data) if used == there else f"{describe(data)} ({used} of {there} examples: --llm-limit)"
 
 
 def _task_for(metric: Metric, task: Task | None) -> Task:
@@ -92,7 +103,7 @@ def _measured(
     examples: tuple[Example, ...],
     outputs: Sequence[Any],
     signature: str,
-    data: Data,
+    data: str,
     origin: Provenance,
 ) -> Measurement:
     metric = metric.fitted(examples) if hasattr(metric, "fitted") else metric
@@ -109,7 +120,7 @@ def _measured(
         example_values=of_examples(statistics),
         counts=metric.counts,
         signature=signature,
-        data=describe(data),
+        data=data,
         provenance=origin,
         outputs=tuple(outputs) if _can_be_shown(outputs) else None,
         overview=_overview(metric, outputs, totals),

@@ -66,7 +66,7 @@ class Chrf(SacreBleuMetric):
         hypothesis, reference, matches = by_order[..., 0], by_order[..., 1], by_order[..., 2]
         precision, recall = _share(matches, hypothesis), _share(matches, reference)
         if self.eps_smoothing:
-            scores = self._f_score(precision, recall, nothing=_EPSILON).mean(axis=-1)
+            scores = self._f_score(precision, recall).mean(axis=-1)
         else:
             both = (hypothesis > 0) & (reference > 0)
             orders = np.maximum(both.sum(axis=-1), 1)
@@ -74,10 +74,10 @@ class Chrf(SacreBleuMetric):
             scores = self._f_score(*means)
         return np.asarray(100 * scores)
 
-    def _f_score(self, precision: FloatArray, recall: FloatArray, nothing: float = 0.0) -> FloatArray:
+    def _f_score(self, precision: FloatArray, recall: FloatArray) -> FloatArray:
         factor = self.beta**2
         weighted = factor * precision + recall
-        scores = np.full(np.shape(weighted), nothing)
+        scores = np.zeros(np.shape(weighted))
         np.divide((1 + factor) * precision * recall, weighted, out=scores, where=weighted > 0)
         return scores
 

@@ -1,4 +1,4 @@
-"""Random models of a few thousand weights, and tokenizers trained on two sentences, of the architectures that matter."""
+"""Random models of a few thousand weights, and tokenizers that know two sentences, of the architectures that matter."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TEXTS = [
     "Catherine",
     "No one who had ever seen Catherine Morland in her infancy would have supposed her born to be an heroine.",
 ]
-"""The first two are what the tokenizers were trained on; the words of the others are cut into many tokens."""
+"""The tokenizers know the words of the first two; those of the others are cut into many tokens."""
 
 _BYTES = {"pad_token": "<pad>", "eos_token": "</s>", "unk_token": "<unk>"}
 _WORD_PIECES = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
@@ -51,13 +51,17 @@ def byte_tokenizer(template: str) -> Any:
 
 
 def word_piece_tokenizer() -> Any:
-    """BERT's: `[CLS] … [SEP]`, words split at spaces and punctuation."""
+    """BERT's: `[CLS] … [SEP]`, words split at spaces and punctuation. The words of the first two texts are whole.
+
+    The vocabulary is written down: the trainer for it breaks ties differently in every process.
+    """
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    inner = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    characters = sorted(set("".join(TEXTS)) - {" "})
+    words = sorted({word for text in TEXTS[:2] for word in text.split() if word.isalpha() and len(word) > 1})
+    entries = [*special, *characters, *(f"##{character}" for character in characters), *words]
+    vocabulary = {entry: number for number, entry in enumerate(entries)}
+    inner = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
     inner.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    inner.train_from_iterator(
-        TEXTS, trainers.WordPieceTrainer(vocab_size=120, special_tokens=special, show_progress=False)
-    )
     around = [(token, inner.token_to_id(token)) for token in special]
     inner.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=around)
     return _fast(inner, **_WORD_PIECES, mask_token="[MASK]")

@@ -49,8 +49,8 @@ class HeadRows:
         if getattr(self._module.config, "is_encoder_decoder", False):
             inputs["decoder_input_ids"] = ids.flip(1)
         rows = torch.tensor([1, 0, 1], device=device), torch.tensor([6, 2, 0], device=device)
-        expected = _taken_from_all(self._module, *rows, inputs).float()
         try:
+            expected = _taken_from_all(self._module, *rows, inputs).float()
             found = _selected(self._module, *rows, inputs).float()
         except _FAILURES as error:
             reason = f"{type(error).__name__}: {error}"

@@ -230,6 +230,22 @@ def test_what_a_tokenizer_puts_around_texts_is_part_of_the_fingerprint() -> None
     assert model.fingerprint() != before
 
 
+def test_targets_are_encoded_as_targets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Marian has a vocabulary for each side, and tells them apart by the argument's name."""
+    model = EncoderDecoderModel(*tiny_t5())
+    asked: list[tuple[str, list[str]]] = []
+    kind = type(model.tokenizer)
+    original = kind.__call__
+
+    def noting(self: Any, text: Any = None, *, text_target: Any = None, **settings: Any) -> Any:
+        asked.append(("source", text) if text_target is None else ("target", text_target))
+        return original(self, text=text, text_target=text_target, **settings)
+
+    monkeypatch.setattr(kind, "__call__", noting)
+    model.score_pairs(PAIRS[:1])
+    assert asked == [("source", [PAIRS[0][0]]), ("target", [PAIRS[0][1]])]
+
+
 def test_it_is_a_conditional_model_and_nothing_else() -> None:
     model = EncoderDecoderModel(*tiny_bart(), name="bart")
     assert isinstance(model, ConditionalModel)

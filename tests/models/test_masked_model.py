@@ -125,6 +125,23 @@ def test_a_long_text_is_scored_window_by_window(make: Maker) -> None:
     np.testing.assert_allclose(answer, np.concatenate(pieces), rtol=1e-5, atol=1e-5)
 
 
+def test_a_word_that_is_cut_hides_no_special_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = MaskedModel(*tiny_bert(max_position_embeddings=6))
+    asked: list[Masking] = []
+    original = model.masked_log_probs
+    monkeypatch.setattr(model, "masked_log_probs", lambda given: asked.extend(given) or original(given))  # type: ignore[func-returns-value]
+    model.pseudo_log_probs(["Unimaginably"])
+    # twelve letters in three windows of four, with [CLS] at 0 and [SEP] at 5
+    assert [(len(of.tokens), of.position, of.end) for of in asked] == 3 * [(6, place, 5) for place in (1, 2, 3, 4)]
+
+
+def test_the_mask_token_is_part_of_the_fingerprint() -> None:
+    model = MaskedModel(*tiny_bert())
+    before = model.fingerprint()
+    model.tokenizer.mask_token = "[UNK]"
+    assert model.fingerprint() != before
+
+
 @settings(deadline=None)
 @given(st.lists(st.integers(1, 12), max_size=20), st.integers(1, 8), st.booleans())
 def test_windows_hold_every_token_once_and_cut_only_words_that_fit_in_none(

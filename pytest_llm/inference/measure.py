@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from pytest_llm.data.example import Example
 from pytest_llm.data.loading import Data, describe, load_examples
-from pytest_llm.data.predictions import Predictions, as_predictions, paired
+from pytest_llm.data.predictions import Predictions, Targets, as_predictions, paired
 from pytest_llm.data.provenance import Provenance
 from pytest_llm.data.sampling import drawn
 from pytest_llm.errors import MisuseError
@@ -24,10 +24,15 @@ from pytest_llm.statistics.jackknife import Estimate, FloatArray, jackknife, sum
 from pytest_llm.tasks.task import Task
 from pytest_llm.verdict import Measurement
 
+Answers: TypeAlias = "Model | Predictions"
+"""Where the outputs come from: a model that is asked, or a list of what was answered elsewhere."""
+Questions: TypeAlias = "Data | Targets"
+"""What they answer: rows, or, of a list of outputs, what each should have been."""
+
 
 def measure(
-    model: Model | Predictions,
-    data: Data,
+    model: Answers,
+    data: Questions,
     metric: Metric | str,
     *,
     task: Task | None = None,
@@ -80,7 +85,7 @@ def measure(
     return _measured(metric, examples, outputs, signature, named, provenance(language_model))
 
 
-def _described(data: Data, used: int, there: int) -> str:
+def _described(data: Questions, used: int, there: int) -> str:
     return describe(data) if used == there else f"{describe(data)} ({used} of {there} examples: --llm-limit)"
 
 

@@ -17,7 +17,9 @@ from pytest_llm.errors import MisuseError
 from pytest_llm.models.devices import choose_device
 from pytest_llm.models.language_model import (
     AnyModel,
+    Classifier,
     ConditionalModel,
+    GenerativeModel,
     LanguageModel,
     MaskedLanguageModel,
     WindowedModel,
@@ -44,14 +46,17 @@ def as_language_model(model: Model) -> AnyModel:
         return load_model(model)
     if isinstance(model, tuple):
         return _pair(model)
-    if isinstance(model, WindowedModel | LanguageModel | ConditionalModel | MaskedLanguageModel):
+    if isinstance(
+        model,
+        WindowedModel | LanguageModel | ConditionalModel | MaskedLanguageModel | GenerativeModel | Classifier,
+    ):
         return model
     if hasattr(model, "get_input_embeddings"):
         raise MisuseError(f"{type(model).__name__} came without its tokenizer: give the pair (model, tokenizer)")
     raise MisuseError(
         f"{type(model).__name__} is no language model: expected a path, a hub id, a (model, tokenizer) pair or an object "
         f"with a method score(texts) that returns the log-probability of each token of each text (or score_pairs, "
-        f"pseudo_log_probs)"
+        f"pseudo_log_probs, generate, classify)"
     )
 
 
@@ -104,10 +109,23 @@ def load_model(
         wanted = getattr(torch, dtype)
     if "gguf_file" not in options and not allow_pickle:
         options["use_safetensors"] = True
-    module: Any = _load(
+    options["output_loading_info"] = True
+    module, found = _load(
         f"the model {source}", lambda: _auto_class(kind).from_pretrained(origin, dtype=wanted, **options)
     )
+    _refuse_random_weights(source, module, found)
     return _wrapped(kind, module.to(place), tokenizer, name)
+
+
+def _refuse_random_weights(source: str | Path, module: Any, found: dict[str, Any]) -> None:
+    """`transformers` fills in what a checkpoint lacks with random numbers: an encoder without its head gets some number or other."""
+    missing = sorted(found.get("missing_keys", ()))
+    if missing:
+        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+        raise MisuseError(
+            f"{source} has no weights for {', '.join(missing[:3])}{more}, which {type(module).__name__} needs; they would be "
+            f"random: is it a checkpoint of another kind of model?"
+        )
 
 
 def kind_of(config: Any, classes: Iterable[str]) -> Kind:

@@ -118,7 +118,7 @@ def load_model(
 
 
 def _refuse_random_weights(source: str | Path, module: Any, found: dict[str, Any]) -> None:
-    """`transformers` fills in what a checkpoint lacks with random numbers: an encoder without its head gets some number or other."""
+    """`transformers` fills in what a checkpoint lacks with random numbers: an encoder without a head would get some number."""
     missing = sorted(found.get("missing_keys", ()))
     if missing:
         more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""

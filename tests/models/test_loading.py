@@ -172,6 +172,16 @@ def test_truncated_weights_are_refused(folder: Path) -> None:
         load_model(folder)
 
 
+def test_a_checkpoint_that_lacks_weights_is_refused(tmp_path: Path) -> None:
+    module, tokenizer = tiny_bert()
+    module.bert.save_pretrained(tmp_path)  # an encoder without its head: transformers would make one of random numbers
+    tokenizer.save_pretrained(tmp_path)
+    config = tmp_path / "config.json"
+    config.write_text(config.read_text().replace("BertModel", "BertForMaskedLM"))
+    with pytest.raises(MisuseError, match=r"has no weights for cls\..*BertForMaskedLM needs; they would be random"):
+        load_model(tmp_path)
+
+
 def test_pickled_weights_are_refused_unless_allowed(folder: Path, pair: tuple[Any, Any]) -> None:
     (folder / "model.safetensors").unlink()
     torch.save(pair[0].state_dict(), folder / "pytorch_model.bin")

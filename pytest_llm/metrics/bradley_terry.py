@@ -129,12 +129,13 @@ def strengths_of(wins: FloatArray) -> FloatArray:
     n = wins.shape[-1]
     solvable = _each_reaches_each(wins > 0)
     wins = np.where(solvable[..., None, None], wins, 1 - np.eye(n))
-    games = wins + np.swapaxes(wins, -1, -2)
+    losses = np.swapaxes(wins, -1, -2)
     theta = np.zeros(wins.shape[:-1])
     for _ in range(_ITERATIONS):
         chance = 1 / (1 + np.exp(theta[..., None, :] - theta[..., :, None]))
-        gradient = (wins - games * chance).sum(axis=-1)
-        information = games * chance * (1 - chance)
+        other = np.swapaxes(chance, -1, -2)  # 1 − chance, with all its digits where that is tiny
+        gradient = (wins * other - losses * chance).sum(axis=-1)
+        information = (wins + losses) * chance * other
         # the Laplacian of the information has no answer for shifts of all strengths; 1/n pins their mean
         hessian = information.sum(axis=-1)[..., None] * np.eye(n) - information + 1 / n
         step = np.linalg.solve(hessian, gradient[..., None])[..., 0]

@@ -62,9 +62,8 @@ class CalibrationError:
         if math.isnan(confidence):
             sums[:] = math.nan
         else:
-            upper_edges = (
-                np.arange(1, self.bins + 1) / self.bins
-            )  # not ⌈confidence·bins⌉: 0.2 · 15 is above 3 in floating point
+            # compared with the edges, not ⌈confidence · bins⌉: 7/25 · 25 is above 7 in floating point
+            upper_edges = np.arange(1, self.bins + 1) / self.bins
             sums[:, np.searchsorted(upper_edges, confidence)] = 1, confidence, right
         return [*map(float, sums.ravel()), 1.0]
 

@@ -34,8 +34,8 @@ Level: TypeAlias = Literal["nominal", "ordinal", "interval"]
 
 _MOST_VALUES = 50
 """Of nominal and ordinal ratings; their statistics are as many as the square of this."""
-_DECIMALS = 9
-"""Thirds and the like do not cancel exactly when an item is left out of the totals; what is left is not a pair."""
+_ROUNDING = 1e-9
+"""Interval sums do not cancel exactly when an item is left out of the totals; below this share of the range, nothing is left."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class KrippendorffAlpha(Agreement):
         n = totals[..., -1]
         if self.level == "interval":
             by_chance = 2 * (n * totals[..., 2] - totals[..., 1] ** 2)
-            nothing = float(np.ptp(self._centred())) ** 2 * 10.0**-_DECIMALS
+            nothing = float(np.ptp(self._centred())) ** 2 * _ROUNDING
             return ratio(np.where(by_chance > nothing, by_chance, 0.0), n * (n - 1))
         frequency = self._pairs(totals).sum(axis=-1)
         chances = frequency[..., :, None] * frequency[..., None, :]
@@ -102,7 +102,7 @@ class KrippendorffAlpha(Agreement):
 
     def _pairs(self, sums: FloatArray) -> FloatArray:
         v = len(self.values)
-        return np.asarray(np.round(sums[..., :-1], _DECIMALS).reshape(*sums.shape[:-1], v, v))
+        return sums[..., :-1].reshape(*sums.shape[:-1], v, v)
 
     def _centred(self) -> FloatArray:
         """The values, moved to the middle of their range, where squares lose no digits."""

@@ -55,7 +55,18 @@ def test_strengths_with_ties_are_those_of_greatest_likelihood() -> None:
 @given(st.integers(1, 10**9), st.integers(1, 10**9))
 def test_of_two_the_difference_is_the_log_odds_of_winning(a: int, b: int) -> None:
     first, second = strengths_of(np.array([[0.0, a], [b, 0.0]]))
-    assert first - second == pytest.approx(math.log(a / b), abs=1e-9)
+    assert first - second == pytest.approx(math.log(a / b), rel=1e-9, abs=1e-9)
+
+
+def test_strengths_far_apart_satisfy_the_likelihood_equations() -> None:
+    # Newton's method without a limit to its steps goes astray here
+    wins = np.array(
+        [[0, 551, 0, 0, 0], [0, 0, 3, 20_038, 0], [0, 0, 0, 38, 1_118_848], [0, 2, 0, 0, 0], [5, 0, 24_993, 0, 0]],
+        dtype=float,
+    )
+    theta = strengths_of(wins)
+    chance = 1 / (1 + np.exp(theta[None, :] - theta[:, None]))
+    assert ((wins + wins.T) * chance).sum(axis=1) == pytest.approx(wins.sum(axis=1), rel=1e-9)
 
 
 def test_many_tables_at_once_are_each_solved_by_itself() -> None:

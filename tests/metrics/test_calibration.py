@@ -52,8 +52,8 @@ def test_four_answers_by_hand() -> None:
 
 
 def test_a_confidence_on_an_edge_belongs_to_the_bin_below() -> None:
-    edge_and_below = [("yes", 0.2), ("no", 0.19)]  # 0.2 is 3/15, and ⌈0.2 · 15⌉ is 4 in floating point
-    assert value(edge_and_below) == pytest.approx(abs(1 - 0.39) / 2)
+    edge_and_below = [("yes", 0.28), ("no", 0.27)]  # 0.28 is 7/25, and ⌈0.28 · 25⌉ is 8 in floating point
+    assert value(edge_and_below, bins=25) == pytest.approx(abs(1 - 0.55) / 2)
 
 
 def test_perfect_and_worst() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import warnings
 from collections.abc import Sequence
@@ -152,6 +153,12 @@ def test_a_class_that_is_predicted_but_never_a_target_has_no_recall() -> None:
     assert values == [0, pytest.approx(math.nan, nan_ok=True), 0]
 
 
+def test_averages_leave_out_classes_that_do_not_occur() -> None:
+    row = np.array(ClassificationScore(labels=("a", "b")).statistics(Example("0", "text", "#0", target="a"), "a"))
+    for score, average in itertools.product(SCORES, AVERAGES):
+        assert ClassificationScore(labels=("a", "b"), score=score, average=average).aggregate(row) == 1
+
+
 def test_no_example_at_all_is_not_a_number() -> None:
     for metric in (BalancedAccuracy(("a",)), ClassificationScore(("a",)), MatthewsCorrelation(("a",))):
         width = len(metric.statistics(Example("0", "text", "#0", target="a"), "a"))
@@ -172,8 +179,7 @@ def test_the_jackknife_agrees_with_leaving_examples_out_one_by_one(pairs: list[t
     gold, predicted = zip(*pairs, strict=True)
     metric, rows = statistics(ClassificationScore(), gold, predicted)
     estimate = jackknife(rows, metric.aggregate, rows[:, -1])
-    if estimate is None:
-        return
+    assert estimate is not None
     known = sorted(set(gold))
     left_out = []
     for i in range(len(gold)):

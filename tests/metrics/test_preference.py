@@ -36,6 +36,14 @@ def test_the_interval_of_a_mean_rating_is_that_over_raters() -> None:
     assert summary.estimate.standard_error == pytest.approx(stats.sem(means))
 
 
+def test_raters_who_rated_more_weigh_more_and_leave_fewer_degrees_of_freedom() -> None:
+    rows = [{"rater": rater, "item": i, "score": i % 5} for rater, n in (("Ann", 6), ("Bob", 2)) for i in range(n)]
+    summary = summarise(MeanRating(), rating_examples(read_ratings(rows)))
+    assert summary.value == pytest.approx((0 + 1 + 2 + 3 + 4 + 0 + 0 + 1) / 8)
+    assert summary.estimate is not None
+    assert summary.estimate.degrees_of_freedom == pytest.approx(8**2 / (6**2 + 2**2) - 1)
+
+
 def test_a_tie_is_half_a_win() -> None:
     said = comparisons(
         ("Ann", "new", "old", "new"),

@@ -114,6 +114,7 @@ def test_settings_that_make_no_sense_are_refused(settings: dict[str, Any], messa
         (Engine(processes=1), 0),
         (Engine(processes=4), 4),
         (Engine(devices=("cpu",)), 1),  # another device than the model's needs a process of its own
+        (Engine(devices="cuda:0"), 1),  # type: ignore[arg-type]
         (Engine(devices=("cuda:0", "cuda:1")), 2),
         (Engine(processes=2, devices=["cuda:0", "cuda:1"]), 2),  # type: ignore[arg-type]
     ],

@@ -15,6 +15,7 @@ from pytest_llm.errors import MisuseError
 from pytest_llm.models import continuous_batching, transformers_model
 from pytest_llm.models.continuous_batching import Text
 from pytest_llm.models.decoding import Sampler, changed_logits, cut_at, end_tokens, greedy, seed_of, stopper, warpers
+from pytest_llm.models.fingerprint import structure
 from pytest_llm.models.transformers_model import TransformersModel
 from pytest_llm.tasks.decoding import Decoding
 
@@ -94,7 +95,7 @@ def test_one_token_is_the_first_of_many(model: TransformersModel) -> None:
 
 @pytest.mark.parametrize("together", [True, False])
 def test_a_text_ends_before_its_first_stop_string(model: TransformersModel, together: bool) -> None:
-    model._cannot_pack = "" if together else "for this test"
+    model._probed = structure(model.module), "" if together else "for this test"
     whole = model.generate(PROMPTS[:4], COMMON)
     pieces = [model.decode([token]) for token in model.encode([whole[0]])[0]]
     across = pieces[1][-1] + "".join(pieces[2:4]) + pieces[4][0]  # begins and ends inside tokens
@@ -127,7 +128,7 @@ def sampled(model: TransformersModel, prompts: Sequence[str], seed: int = 0, **s
 
 @pytest.mark.parametrize("together", [True, False])
 def test_what_is_drawn_depends_on_seed_and_prompt_alone(model: TransformersModel, together: bool) -> None:
-    model._cannot_pack = "" if together else "for this test"
+    model._probed = structure(model.module), "" if together else "for this test"
     texts = sampled(model, PROMPTS[:6])
     assert sampled(model, PROMPTS[:6]) == texts
     assert [sampled(model, [prompt])[0] for prompt in PROMPTS[:6]] == texts
@@ -137,7 +138,8 @@ def test_what_is_drawn_depends_on_seed_and_prompt_alone(model: TransformersModel
 
 
 def test_drawing_leaves_the_random_numbers_of_others_alone(model: TransformersModel) -> None:
-    for model._cannot_pack in ("", "for this test"):
+    for reason in ("", "for this test"):
+        model._probed = structure(model.module), reason
         torch.manual_seed(5)
         expected = torch.rand(3)
         torch.manual_seed(5)
@@ -151,7 +153,7 @@ def test_equal_prompts_draw_the_same(model: TransformersModel) -> None:
 
 
 def test_almost_no_temperature_is_greedy(model: TransformersModel) -> None:
-    assert sampled(model, PROMPTS[:3], temperature=1e-5) == model.generate(PROMPTS[:3], Decoding(max_tokens=8))
+    assert sampled(model, PROMPTS[:3], temperature=1e-3) == model.generate(PROMPTS[:3], Decoding(max_tokens=8))
     assert sampled(model, PROMPTS[:3], top_k=1) == model.generate(PROMPTS[:3], Decoding(max_tokens=8))
 
 
@@ -251,6 +253,18 @@ def test_a_checkpoint_that_changes_logits_is_left_to_generate(
     assert found != plain or setting[0] == "suppress_tokens"
 
 
+@pytest.mark.usefixtures("alone_only")
+@pytest.mark.parametrize("setting", [("min_p", 0.9), ("typical_p", 0.1), ("epsilon_cutoff", 0.3)])
+def test_a_checkpoint_that_narrows_what_is_drawn_is_left_to_generate(
+    model: TransformersModel, setting: tuple[str, float]
+) -> None:
+    model._probed = structure(model.module), "for this test"
+    plain = sampled(model, PROMPTS[:3])
+    model._probed = None
+    setattr(model.module.generation_config, *setting)
+    assert sampled(model, PROMPTS[:3]) != plain
+
+
 def test_settings_that_change_nothing_are_not_left_to_generate(model: TransformersModel) -> None:
     configured = model.module.generation_config
     for name, value in (("repetition_penalty", 1.0), ("no_repeat_ngram_size", 0), ("suppress_tokens", [])):
@@ -261,13 +275,13 @@ def test_settings_that_change_nothing_are_not_left_to_generate(model: Transforme
 
 @pytest.mark.usefixtures("alone_only")
 def test_a_model_that_cannot_be_packed_writes_all_the_same(model: TransformersModel) -> None:
-    model._cannot_pack = "for this test"
+    model._probed = structure(model.module), "for this test"
     assert model.generate(PROMPTS[:3], COMMON) == [generated(model, prompt) for prompt in PROMPTS[:3]]
 
 
 @pytest.mark.usefixtures("alone_only")
 def test_sampling_alone_takes_its_settings_from_the_request_only(model: TransformersModel) -> None:
-    model._cannot_pack = "for this test"
+    model._probed = structure(model.module), "for this test"
     expected = sampled(model, PROMPTS[:2])
     for name, value in (("top_k", 1), ("top_p", 0.01), ("temperature", 0.01)):
         setattr(model.module.generation_config, name, value)
@@ -308,7 +322,7 @@ def test_a_tail_is_enough_to_see_a_stop_string() -> None:
     assert finished(Text(0, (), [*long, *map(ord, "end")]))
     assert finished(Text(0, (), [ord(".")]))
     assert finished(Text(0, (), [10]))
-    assert max(decoded) < 20
+    assert max(decoded) <= 20
 
 
 def test_a_text_is_cut_at_the_first_of_its_stop_strings() -> None:

@@ -133,3 +133,14 @@ def test_nothing_to_score_is_refused() -> None:
 def test_no_context_and_nothing_to_stand_for_it_is_refused() -> None:
     with pytest.raises(MisuseError, match="'x' has no context, and the tokenizer has neither BOS nor EOS"):
         encode_pair(tokenizer_of("$A", ends=False), "", "x", None)
+
+
+def test_a_text_that_cannot_be_encoded_is_named() -> None:
+    with pytest.raises(MisuseError, match="cannot be tokenized"):
+        encode_prompt(PLAIN, "a\ud800")
+    with pytest.raises(MisuseError, match="cannot be tokenized"):
+        encode_pair(PLAIN, "a\ud800", "b", BOS)
+
+
+def test_no_texts_have_no_tokens() -> None:
+    assert encode_texts(PLAIN, []) == []

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.utils.prune
 
 from pytest_llm.models import linear_kernels
 from pytest_llm.models.linear_kernels import Kernel, fastest_kernel, fastest_linears
@@ -98,6 +99,25 @@ def test_only_plain_layers_of_known_types_are_switched() -> None:
     assert replaced.forward is own
 
 
+@pytest.mark.usefixtures("always")
+@pytest.mark.parametrize("change", ["hook", "pruned"])
+def test_layers_with_hooks_are_left_alone(network: Network, change: str) -> None:
+    """A hook may compute the weight anew before each call, as pruning does, or change the result."""
+    for layer in (network[0], network[3]):
+        if change == "hook":
+            layer.register_forward_hook(lambda module, given, output: output / 2)
+        else:
+            prune: Any = torch.nn.utils.prune
+            prune.l1_unstructured(layer, "weight", amount=0.3)
+            with torch.no_grad():
+                layer.get_parameter("weight_orig").mul_(3)
+    rows = torch.randn(5, 48)
+    with fastest_linears(network, tokens=10**6) as tiles:
+        found = network(rows)
+    assert tiles is None
+    torch.testing.assert_close(found, network(rows), rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize(("tokens", "may_pack"), [(2047, False), (2048, True)])
 def test_weights_are_packed_for_much_work_only(
     network: Network, monkeypatch: pytest.MonkeyPatch, tokens: int, may_pack: bool
@@ -125,7 +145,7 @@ def timed(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
     if not hasattr(torch.ops.mkldnn, "_linear_pointwise"):
         pytest.skip("this build has no oneDNN")
     seconds: list[float] = []
-    monkeypatch.setattr(linear_kernels, "seconds", lambda call: seconds.pop(0))
+    monkeypatch.setattr(linear_kernels, "seconds", lambda calls: {name: seconds.pop(0) for name in calls})
     yield seconds
     assert not seconds
 
@@ -167,11 +187,16 @@ def test_a_kernel_that_this_processor_lacks_is_not_taken(timed: list[float], mon
 
 
 def test_each_shape_is_timed_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls: list[object] = []
-    monkeypatch.setattr(linear_kernels, "seconds", lambda call: calls.append(call) or 1.0)  # type: ignore[func-returns-value]
+    asked: list[list[Kernel]] = []
+
+    def count(calls: dict[Kernel, Any]) -> dict[Kernel, float]:
+        asked.append(list(calls))
+        return dict.fromkeys(calls, 1.0)
+
+    monkeypatch.setattr(linear_kernels, "seconds", count)
     for _ in range(3):
         fastest_kernel(47, 93, 2, True, torch.float32, 1)
-    assert len(calls) in (0, 3)  # none where this build has no oneDNN
+    assert asked in ([], [["default", "onednn", "packed"]])  # not timed where this build has no oneDNN
 
 
 def test_blocks_nest(network: Network, always: Kernel) -> None:

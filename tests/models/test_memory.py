@@ -213,8 +213,8 @@ def test_a_devices_free_memory_is_asked_for() -> None:
 def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int | None]:
     """What is free where the system's files say so; None: there is no such file."""
 
-    def free(meminfo: str | None, most: str | None = None, used: str | None = None) -> int | None:
-        files = {"/proc/meminfo": meminfo, memory._LIMITS[0]: most, memory._LIMITS[1]: used}
+    def free(meminfo: str | None, *of_container: str) -> int | None:
+        files = dict(zip(["/proc/meminfo", *memory._LIMITS], [meminfo, *of_container], strict=False))
         for name, content in files.items():
             if content is not None:
                 (tmp_path / name.replace("/", "_")).write_text(content)
@@ -225,18 +225,20 @@ def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int
 
 
 MEMINFO = "MemTotal:       32000 kB\nMemFree:         100 kB\nMemAvailable:    2000 kB\n"
+CACHED = "anon 30000\nfile 9000\ninactive_anon 20000\ninactive_file 5000\nactive_file 2000\n"
 
 
 @pytest.mark.parametrize(
     ("files", "expected"),
     [
         ((MEMINFO,), 2000 * 1024),
-        ((MEMINFO, "max\n", "500\n"), 2000 * 1024),
-        ((MEMINFO, "100000\n", "40000\n"), 60000),
-        ((MEMINFO, "100000000\n", "40000\n"), 2000 * 1024),
-        ((MEMINFO, "100000\n", "140000\n"), 0),
+        ((MEMINFO, "max\n", "500\n", CACHED), 2000 * 1024),
+        ((MEMINFO, "100000\n", "40000\n", "anon 40000\n"), 60000),
+        ((MEMINFO, "100000\n", "40000\n", CACHED), 67000),  # what is cached is given back when it is wanted
+        ((MEMINFO, "100000000\n", "40000\n", CACHED), 2000 * 1024),
+        ((MEMINFO, "100000\n", "140000\n", CACHED), 0),
         ((MEMINFO, "100000\n"), 2000 * 1024),
-        ((None, "100000\n", "40000\n"), 60000),
+        ((None, "100000\n", "40000\n", CACHED), 67000),
         (("MemTotal:       32000 kB\n",), None),
         ((None,), None),
     ],

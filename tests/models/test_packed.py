@@ -26,6 +26,8 @@ from transformers import (
     GPT2LMHeadModel,
     GPTNeoXConfig,
     GPTNeoXForCausalLM,
+    GraniteConfig,
+    GraniteForCausalLM,
     LlamaConfig,
     LlamaForCausalLM,
     MambaConfig,
@@ -185,6 +187,27 @@ def test_whole_distributions_fall_back_as_scores_do() -> None:
 
 def test_no_windows_give_no_answers(tiny: TransformersModel) -> None:
     assert tiny.score_windows([]) == tiny.next_token_log_probs([]) == tiny.score_pairs([]) == []
+    assert scores_packed(tiny.module, [], Budget(64)) == distributions_packed(tiny.module, [], Budget(64)) == []
+
+
+@pytest.mark.parametrize("part", ["model", "head"])
+def test_a_hook_that_comes_after_the_probe_is_heard(tiny: TransformersModel, part: str) -> None:
+    model = TransformersModel(tiny.module, tiny.tokenizer)
+    given_windows = windows([30, 12], vocabulary=2000)
+    before = np.concatenate(model.score_windows(given_windows))
+    if part == "head":
+        hook = tiny.module.lm_head.register_forward_hook(lambda module, given, output: output / 2)
+    else:
+        hook = tiny.module.register_forward_hook(
+            lambda module, given, output: setattr(output, "logits", output.logits / 2)
+        )
+    try:
+        found = np.concatenate(model.score_windows(given_windows))
+        expected = torch.cat(scores_in_batches(tiny.module, given_windows, Budget(1024))).numpy()
+    finally:
+        hook.remove()
+    assert found == pytest.approx(expected, abs=1e-4)
+    assert np.abs(found - before).max() > 0.1
 
 
 def test_the_models_own_attention_comes_back(tiny: TransformersModel) -> None:
@@ -227,12 +250,11 @@ def test_positions_that_run_on_are_seen_by_the_probe(monkeypatch: pytest.MonkeyP
     assert "on a probe its log-probabilities differ by" in reason_not_to_pack(module, 2048)
 
 
-def test_logits_that_are_scaled_after_the_head_are_seen_by_the_probe(tiny: TransformersModel) -> None:
-    hook = tiny.module.register_forward_hook(lambda module, given, output: setattr(output, "logits", output.logits / 2))
-    try:
-        assert "on a probe its log-probabilities differ by" in reason_not_to_pack(tiny.module, 2048)
-    finally:
-        hook.remove()
+def test_logits_that_are_scaled_after_the_head_are_seen_by_the_probe() -> None:
+    module = fresh(GraniteForCausalLM, GraniteConfig(**GROUPED, logits_scaling=0.1))
+    assert "on a probe its log-probabilities differ by" in reason_not_to_pack(module, 2048)
+    module.config.logits_scaling = module.model.config.logits_scaling = 1.0
+    assert reason_not_to_pack(module, 2048) == ""
 
 
 def test_a_difference_that_is_not_a_number_is_no_agreement(

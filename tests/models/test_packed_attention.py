@@ -19,7 +19,7 @@ from pytest_llm.models.packed_attention import (
     TreeAttention,
     key_places,
     plan_calls,
-    refuse_limited_attention,
+    refuse_what_packing_misses,
     replaced_attention,
 )
 from pytest_llm.models.prefix_tree import Pack, Segment, Tokens, grow, plan_packs
@@ -165,6 +165,18 @@ def test_keys_and_values_are_heard_with_what_is_carried() -> None:
     assert heard == [8, 9]
 
 
+class SmallModel(torch.nn.Module):
+    """As much of a model as is looked at before it is packed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.config = LlamaConfig()
+        self.head = torch.nn.Linear(2, 2)
+
+    def get_output_embeddings(self) -> torch.nn.Module:
+        return self.head
+
+
 class Recorder:
     """Stands in for the attention of a row."""
 
@@ -230,11 +242,43 @@ def test_what_packing_does_not_do_is_refused(attend: Any, settings: dict[str, An
     ],
 )
 def test_attention_that_the_configuration_limits_is_refused_beyond_its_reach(name: str, reason: str) -> None:
-    config = LlamaConfig()
-    setattr(config, name, 50)
-    refuse_limited_attention(config, 50)
+    module = SmallModel()
+    setattr(module.config, name, 50)
+    refuse_what_packing_misses(module, 50)
     with pytest.raises(CannotPack, match=reason):
-        refuse_limited_attention(config, 51)
+        refuse_what_packing_misses(module, 51)
+
+
+@pytest.mark.parametrize("nested", [True, False])
+@pytest.mark.parametrize(("kind", "refused"), [("longrope", True), ("dynamic", True), ("yarn", False)])
+def test_positions_that_follow_the_longest_text_are_refused_beyond_what_is_known(
+    kind: str, refused: bool, nested: bool
+) -> None:
+    module = SmallModel()
+    rotary: Any = {"rope_type": kind, "original_max_position_embeddings": 50}
+    module.config.rope_parameters = {"full_attention": rotary, "sliding_attention": rotary} if nested else rotary
+    refuse_what_packing_misses(module, 50)
+    if refused:
+        with pytest.raises(CannotPack, match="beyond 50 tokens its positions depend on the longest text of a row"):
+            refuse_what_packing_misses(module, 51)
+    else:
+        refuse_what_packing_misses(module, 51)
+
+
+@pytest.mark.parametrize("part", ["module", "head"])
+@pytest.mark.parametrize("change", ["hook", "pre-hook", "forward"])
+def test_what_packing_goes_past_must_be_as_its_class_says(part: str, change: str) -> None:
+    module = SmallModel()
+    altered = module if part == "module" else module.head
+    refuse_what_packing_misses(module, 50)
+    if change == "hook":
+        altered.register_forward_hook(lambda module, given, output: None)
+    elif change == "pre-hook":
+        altered.register_forward_pre_hook(lambda module, given: None)
+    else:
+        altered.forward = lambda rows: rows  # type: ignore[method-assign]
+    with pytest.raises(CannotPack, match=f"the forward of its {type(altered).__name__} is hooked or replaced"):
+        refuse_what_packing_misses(module, 50)
 
 
 def test_a_model_of_several_models_is_refused() -> None:

@@ -44,13 +44,17 @@ def fingerprint(module: torch.nn.Module, tokenizer: Any) -> Hashable | None:
     tensors = (*module.parameters(), *module.buffers())
     if not all(_is_plain(tensor) for tensor in tensors):
         return None
-    config: Any = module.config
     return (
         tuple(_checksum(tensor.detach()) for tensor in tensors),
-        tuple(_settings(part) for part in module.modules()),
-        config.to_json_string(use_diff=False),
+        structure(module),
         (_Same(tokenizer), len(tokenizer), tokenizer.bos_token_id, tokenizer.eos_token_id),
     )
+
+
+def structure(module: torch.nn.Module) -> Hashable:
+    """Changes with settings, hooks, adapters and configuration, but not with the values of weights."""
+    config: Any = module.config
+    return tuple(_settings(part) for part in module.modules()), config.to_json_string(use_diff=False)
 
 
 def _is_plain(tensor: torch.Tensor) -> bool:

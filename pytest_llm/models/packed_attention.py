@@ -19,7 +19,6 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
 
-from pytest_llm.models.causal_attention import causal_attention
 from pytest_llm.models.linear_kernels import is_altered
 from pytest_llm.models.memory import on_device
 from pytest_llm.models.prefix_tree import Pack, Segment
@@ -195,23 +194,21 @@ class TreeAttention:
             self._listen(layer, (key, value))
         if self._keep:
             self._carried[layer] = (_stretches(key, self._keep).clone(), _stretches(value, self._keep).clone())
+        groups = query.shape[1] // key.shape[1]
+        if groups > 1:
+            key, value = key.repeat_interleave(groups, dim=1), value.repeat_interleave(groups, dim=1)
         attended = [
-            _attended(query[:, :, call.rows], _stretches(key, call.keys), _stretches(value, call.keys), call, scaling)
+            scaled_dot_product_attention(
+                query[:, :, call.rows],
+                _stretches(key, call.keys),
+                _stretches(value, call.keys),
+                attn_mask=call.mask(query),
+                is_causal=call.see is None,
+                scale=scaling,
+            )
             for call in self._calls
         ]
         return torch.cat(attended, dim=2)
-
-
-def _attended(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, call: Call, scaling: float | None
-) -> torch.Tensor:
-    mask = call.mask(query)
-    if mask is None:
-        return causal_attention(query, key, value, scaling)
-    groups = query.shape[1] // key.shape[1]
-    if groups > 1:
-        key, value = key.repeat_interleave(groups, dim=1), value.repeat_interleave(groups, dim=1)
-    return scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=scaling)
 
 
 def key_places(segments: Sequence[Segment], pack: Pack) -> dict[int, slice]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -22,6 +22,7 @@ from pytest_llm.models.decoding import (
     stopper,
 )
 from pytest_llm.models.encoding import Tokens, encode_pair, encode_prompt, encode_texts
+from pytest_llm.models.fingerprint import structure
 from pytest_llm.models.language_model import Window
 from pytest_llm.models.packed import distributions_packed, scores_packed
 from pytest_llm.models.packed_attention import CannotPack
@@ -49,7 +50,8 @@ class TransformersModel(Checkpoint):
 
     def __init__(self, module: Any, tokenizer: Any, *, name: str | None = None) -> None:
         super().__init__(module, tokenizer, name=name)
-        self._cannot_pack: str | None = None  # not asked yet; then the reason, empty if it can
+        self._probed: tuple[Hashable, str] | None = None  # what the model was made of, and why it cannot be packed
+        self._said: set[str] = set()
 
     @property
     def prefix_token(self) -> int | None:
@@ -76,16 +78,21 @@ class TransformersModel(Checkpoint):
             try:
                 return packed()
             except CannotPack as error:  # a text longer than the probe can ask for more than the probe did
-                self._cannot_pack = str(error)
-                logger.info("%s is asked in batches from here on, not packed: %s", self.name, error)
+                self._say(str(error))
         return plain()
 
     def _reason_not_to_pack(self) -> str:
-        if self._cannot_pack is None:
-            self._cannot_pack = reason_not_to_pack(self.module, self.max_length)
-            if self._cannot_pack:
-                logger.info("%s is asked in batches, not packed: %s", self.name, self._cannot_pack)
-        return self._cannot_pack
+        made_of = structure(self.module)  # a hook that is set later can look at places in a row
+        if self._probed is None or self._probed[0] != made_of:
+            self._probed = made_of, reason_not_to_pack(self.module, self.max_length)
+            if self._probed[1]:
+                self._say(self._probed[1])
+        return self._probed[1]
+
+    def _say(self, reason: str) -> None:
+        if reason not in self._said:
+            self._said.add(reason)
+            logger.info("%s is asked in batches, not packed: %s", self.name, reason)
 
     def score_pairs(self, pairs: Sequence[tuple[str, str]]) -> list[FloatArray]:
         """The log-probabilities of the tokens of each continuation, given its context.

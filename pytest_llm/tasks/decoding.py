@@ -48,8 +48,11 @@ class Decoding:
             raise MisuseError(
                 f"temperature={self.temperature!r}: expected 0 (greedy) or a number of at least {COLDEST}"
             )
+        object.__setattr__(self, "temperature", float(self.temperature))
         if self.top_p is not None and not (_is_number(self.top_p) and 0 < self.top_p <= 1):
             raise MisuseError(f"top_p={self.top_p!r}: expected a number in (0, 1]")
+        if self.top_p is not None:
+            object.__setattr__(self, "top_p", float(self.top_p))
         if self.temperature == 0 and (self.top_k is not None or self.top_p is not None):
             raise MisuseError("top_k and top_p draw at random: give a temperature above 0 with them")
         if self.temperature > 0 and self.beams > 1:

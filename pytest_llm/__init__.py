@@ -24,17 +24,49 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pytest_llm.assertions.answers import assert_exact_match_above, assert_squad_f1_above
+    from pytest_llm.assertions.classification import (
+        assert_accuracy_above,
+        assert_balanced_accuracy_above,
+        assert_calibration_error_below,
+        assert_f1_above,
+        assert_matthews_correlation_above,
+        assert_precision_above,
+        assert_recall_above,
+    )
+    from pytest_llm.assertions.extraction import (
+        assert_entity_f1_above,
+        assert_entity_precision_above,
+        assert_entity_recall_above,
+    )
     from pytest_llm.assertions.language_modeling import (
         assert_conditional_perplexity_below,
         assert_pseudo_perplexity_below,
     )
+    from pytest_llm.assertions.multiple_choice import assert_acc_above
+    from pytest_llm.assertions.overlap import (
+        assert_bleu_above,
+        assert_chrf_above,
+        assert_meteor_above,
+        assert_rouge_above,
+        assert_ter_below,
+    )
     from pytest_llm.assertions.quality import assert_perplexity_below
+    from pytest_llm.assertions.retrieval import assert_mrr_above, assert_ndcg_above, assert_recall_at_k_above
+    from pytest_llm.assertions.transcription import (
+        assert_cer_below,
+        assert_mer_below,
+        assert_wer_below,
+        assert_wil_below,
+    )
     from pytest_llm.data.embedded import embedded
     from pytest_llm.data.example import Example
     from pytest_llm.data.loading import Columns, load_examples
     from pytest_llm.errors import MetricWarning, MisuseError
+    from pytest_llm.inference.engine import Engine
     from pytest_llm.inference.measure import measure
     from pytest_llm.limit import Limit
+    from pytest_llm.metrics.multiple_choice import ChoiceScores
     from pytest_llm.models.language_model import (
         ConditionalModel,
         LanguageModel,
@@ -43,14 +75,25 @@ if TYPE_CHECKING:
         WindowedModel,
     )
     from pytest_llm.models.loading import load_model
+    from pytest_llm.tasks.choose import Choose
+    from pytest_llm.tasks.classify import Classify
+    from pytest_llm.tasks.decoding import Decoding
+    from pytest_llm.tasks.generate import Generate
+    from pytest_llm.tasks.prompt import Prompt
     from pytest_llm.verdict import Measurement, Outcome, QualityError, Verdict, judge
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "ChoiceScores": "metrics.multiple_choice",
+    "Choose": "tasks.choose",
+    "Classify": "tasks.classify",
     "Columns": "data.loading",
     "ConditionalModel": "models.language_model",
+    "Decoding": "tasks.decoding",
+    "Engine": "inference.engine",
     "Example": "data.example",
+    "Generate": "tasks.generate",
     "LanguageModel": "models.language_model",
     "Limit": "limit",
     "MaskedLanguageModel": "models.language_model",
@@ -58,13 +101,39 @@ _HOMES = {
     "MetricWarning": "errors",
     "MisuseError": "errors",
     "Outcome": "verdict",
+    "Prompt": "tasks.prompt",
     "QualityError": "verdict",
     "Verdict": "verdict",
     "Window": "models.language_model",
     "WindowedModel": "models.language_model",
+    "assert_acc_above": "assertions.multiple_choice",
+    "assert_accuracy_above": "assertions.classification",
+    "assert_balanced_accuracy_above": "assertions.classification",
+    "assert_bleu_above": "assertions.overlap",
+    "assert_calibration_error_below": "assertions.classification",
+    "assert_cer_below": "assertions.transcription",
+    "assert_chrf_above": "assertions.overlap",
     "assert_conditional_perplexity_below": "assertions.language_modeling",
+    "assert_entity_f1_above": "assertions.extraction",
+    "assert_entity_precision_above": "assertions.extraction",
+    "assert_entity_recall_above": "assertions.extraction",
+    "assert_exact_match_above": "assertions.answers",
+    "assert_f1_above": "assertions.classification",
+    "assert_matthews_correlation_above": "assertions.classification",
+    "assert_mer_below": "assertions.transcription",
+    "assert_meteor_above": "assertions.overlap",
+    "assert_mrr_above": "assertions.retrieval",
+    "assert_ndcg_above": "assertions.retrieval",
     "assert_perplexity_below": "assertions.quality",
+    "assert_precision_above": "assertions.classification",
     "assert_pseudo_perplexity_below": "assertions.language_modeling",
+    "assert_recall_above": "assertions.classification",
+    "assert_recall_at_k_above": "assertions.retrieval",
+    "assert_rouge_above": "assertions.overlap",
+    "assert_squad_f1_above": "assertions.answers",
+    "assert_ter_below": "assertions.overlap",
+    "assert_wer_below": "assertions.transcription",
+    "assert_wil_below": "assertions.transcription",
     "embedded": "data.embedded",
     "judge": "verdict",
     "load_examples": "data.loading",
@@ -73,9 +142,15 @@ _HOMES = {
 }
 
 __all__ = [
+    "ChoiceScores",
+    "Choose",
+    "Classify",
     "Columns",
     "ConditionalModel",
+    "Decoding",
+    "Engine",
     "Example",
+    "Generate",
     "LanguageModel",
     "Limit",
     "MaskedLanguageModel",
@@ -83,13 +158,39 @@ __all__ = [
     "MetricWarning",
     "MisuseError",
     "Outcome",
+    "Prompt",
     "QualityError",
     "Verdict",
     "Window",
     "WindowedModel",
+    "assert_acc_above",
+    "assert_accuracy_above",
+    "assert_balanced_accuracy_above",
+    "assert_bleu_above",
+    "assert_calibration_error_below",
+    "assert_cer_below",
+    "assert_chrf_above",
     "assert_conditional_perplexity_below",
+    "assert_entity_f1_above",
+    "assert_entity_precision_above",
+    "assert_entity_recall_above",
+    "assert_exact_match_above",
+    "assert_f1_above",
+    "assert_matthews_correlation_above",
+    "assert_mer_below",
+    "assert_meteor_above",
+    "assert_mrr_above",
+    "assert_ndcg_above",
     "assert_perplexity_below",
+    "assert_precision_above",
     "assert_pseudo_perplexity_below",
+    "assert_recall_above",
+    "assert_recall_at_k_above",
+    "assert_rouge_above",
+    "assert_squad_f1_above",
+    "assert_ter_below",
+    "assert_wer_below",
+    "assert_wil_below",
     "embedded",
     "judge",
     "load_examples",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pytest_llm.assertions.gate import assertion, gate
 from pytest_llm.data.loading import Data
+from pytest_llm.inference.engine import Engine
 from pytest_llm.inference.measure import measure
 from pytest_llm.limit import Limit
 from pytest_llm.metrics.language_modeling import ConditionalPerplexity, PseudoPerplexity, Unit
@@ -20,6 +21,7 @@ def assert_conditional_perplexity_below(
     unit: Unit = "token",
     score_eos: bool | None = None,
     confidence: float | None = None,
+    engine: Engine | None = None,
 ) -> Measurement:
     """Assert that the perplexity of targets (translations, summaries, answers) given their sources is below a limit.
 
@@ -46,6 +48,7 @@ def assert_conditional_perplexity_below(
         score_eos: whether the end token of each target is scored; None: as the model was trained (encoder-decoders: yes).
         confidence: None judges this data exactly. 0.95 demands that the one-sided 95 % upper bound for text like this clears
             the limit (jackknife over examples or their clusters, at least ten of them).
+        engine: how the model is asked; None: as the session does.
 
     Returns:
         The measurement: `value`, `estimate` (for intervals), `statistics` and `example_values` per example, `signature`.
@@ -58,7 +61,7 @@ def assert_conditional_perplexity_below(
         >>> assert_conditional_perplexity_below("google-t5/t5-small", "summaries.jsonl", 6)  # doctest: +SKIP
     """
     claim = Limit.below(limit, confidence=confidence)  # a limit that makes no sense is refused before the model runs
-    return gate(measure(model, data, ConditionalPerplexity(unit=unit, score_eos=score_eos)), claim)
+    return gate(measure(model, data, ConditionalPerplexity(unit=unit, score_eos=score_eos), engine=engine), claim)
 
 
 @assertion
@@ -69,6 +72,7 @@ def assert_pseudo_perplexity_below(
     *,
     within_word: bool = True,
     confidence: float | None = None,
+    engine: Engine | None = None,
 ) -> Measurement:
     """Assert that the pseudo-perplexity of a masked language model (BERT, RoBERTa, …) is below a limit.
 
@@ -93,6 +97,7 @@ def assert_pseudo_perplexity_below(
         within_word: hide the later tokens of the same word as well; needs a fast tokenizer.
         confidence: None judges this data exactly. 0.95 demands that the one-sided 95 % upper bound for text like this clears
             the limit (jackknife over documents, at least ten of them).
+        engine: how the model is asked; None: as the session does.
 
     Returns:
         The measurement: `value`, `estimate` (for intervals), `statistics` and `example_values` per document, `signature`.
@@ -105,4 +110,4 @@ def assert_pseudo_perplexity_below(
         >>> assert_pseudo_perplexity_below("google-bert/bert-base-cased", "held_out.jsonl", 12)  # doctest: +SKIP
     """
     claim = Limit.below(limit, confidence=confidence)
-    return gate(measure(model, data, PseudoPerplexity(within_word=within_word)), claim)
+    return gate(measure(model, data, PseudoPerplexity(within_word=within_word), engine=engine), claim)

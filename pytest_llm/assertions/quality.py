@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pytest_llm.assertions.gate import assertion, gate
 from pytest_llm.data.loading import Data
+from pytest_llm.inference.engine import Engine
 from pytest_llm.inference.measure import measure
 from pytest_llm.limit import Limit
 from pytest_llm.metrics.language_modeling import Perplexity, Unit
@@ -22,6 +23,7 @@ def assert_perplexity_below(
     max_length: int | None = None,
     add_bos: bool = True,
     confidence: float | None = None,
+    engine: Engine | None = None,
 ) -> Measurement:
     """Assert that the corpus perplexity of a language model is below a limit.
 
@@ -50,6 +52,7 @@ def assert_perplexity_below(
         add_bos: put BOS before each text.
         confidence: None judges this data exactly. 0.95 demands that the one-sided 95 % upper bound for text like this clears
             the limit (jackknife over documents, at least ten of them).
+        engine: how the model is asked; None: as the session does.
 
     Returns:
         The measurement: `value`, `estimate` (for intervals), `statistics` and `example_values` per document, `signature`.
@@ -63,4 +66,4 @@ def assert_perplexity_below(
     """
     claim = Limit.below(limit, confidence=confidence)  # a limit that makes no sense is refused before the model runs
     metric = Perplexity(unit=unit, stride=stride, max_length=max_length, add_bos=add_bos)
-    return gate(measure(model, data, metric), claim)
+    return gate(measure(model, data, metric, engine=engine), claim)

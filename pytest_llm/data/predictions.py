@@ -11,6 +11,8 @@ from pytest_llm.data.loading import Data, load_examples
 from pytest_llm.errors import MisuseError
 
 Predictions: TypeAlias = "Sequence[Any]"
+Targets: TypeAlias = "Sequence[Any]"
+"""What predictions are compared with, without the rows: a list of references, labels or lists of them."""
 
 
 def as_predictions(given: object) -> list[Any] | None:
@@ -25,7 +27,7 @@ def as_predictions(given: object) -> list[Any] | None:
     return None
 
 
-def paired(predictions: Sequence[Any], data: Data) -> tuple[tuple[Example, ...], list[Any]]:
+def paired(predictions: Predictions, data: Data | Targets) -> tuple[tuple[Example, ...], list[Any]]:
     """Examples and their outputs, in order.
 
     Args:
@@ -43,7 +45,7 @@ def paired(predictions: Sequence[Any], data: Data) -> tuple[tuple[Example, ...],
     return examples, list(predictions)
 
 
-def _holds_targets(data: Data) -> bool:
+def _holds_targets(data: Data | Targets) -> bool:
     """A list of references, labels or lists of them, and no rows."""
     if hasattr(data, "tolist") and hasattr(data, "shape"):
         return True

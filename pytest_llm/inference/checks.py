@@ -23,6 +23,8 @@ _MEASURED_BY = {
     "score_windows": "perplexity",
     "score_pairs": "conditional_perplexity",
     "pseudo_log_probs": "pseudo_perplexity",
+    "generate": "bleu",
+    "classify": "accuracy",
 }
 
 

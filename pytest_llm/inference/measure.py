@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from pytest_llm.data.example import Example
 from pytest_llm.data.loading import Data, describe, load_examples
-from pytest_llm.data.predictions import Predictions, as_predictions, paired
+from pytest_llm.data.predictions import Predictions, Targets, as_predictions, paired
 from pytest_llm.data.provenance import Provenance
 from pytest_llm.errors import MisuseError
 from pytest_llm.inference.answering import answer, context_length
 from pytest_llm.inference.engine import Engine, using
 from pytest_llm.metrics import metric_named
 from pytest_llm.metrics.metric import Metric
+from pytest_llm.metrics.multiple_choice import ChoiceScores
 from pytest_llm.models.language_model import provenance
 from pytest_llm.models.loading import Model, as_language_model
 from pytest_llm.recording import record_measurement
@@ -23,10 +24,15 @@ from pytest_llm.statistics.jackknife import Estimate, FloatArray, jackknife, sum
 from pytest_llm.tasks.task import Task
 from pytest_llm.verdict import Measurement
 
+Answers: TypeAlias = "Model | Predictions"
+"""Where the outputs come from: a model that is asked, or a list of what was answered elsewhere."""
+Questions: TypeAlias = "Data | Targets"
+"""What they answer: rows, or, of a list of outputs, what each should have been."""
+
 
 def measure(
-    model: Model | Predictions,
-    data: Data,
+    model: Answers,
+    data: Questions,
     metric: Metric | str,
     *,
     task: Task | None = None,
@@ -92,7 +98,7 @@ def _measured(
     examples: tuple[Example, ...],
     outputs: Sequence[Any],
     signature: str,
-    data: Data,
+    data: Questions,
     origin: Provenance,
 ) -> Measurement:
     metric = metric.fitted(examples) if hasattr(metric, "fitted") else metric
@@ -121,7 +127,7 @@ def _measured(
 
 def _can_be_shown(outputs: Sequence[Any]) -> bool:
     """Whether outputs say something to a reader; arrays of log-probabilities do not."""
-    return len(outputs) > 0 and isinstance(outputs[0], str | int | dict)
+    return all(output is None or isinstance(output, str | int | dict | ChoiceScores) for output in outputs)
 
 
 def _estimate(metric: Metric, examples: Sequence[Example], statistics: FloatArray) -> Estimate | None:

@@ -17,7 +17,9 @@ from pytest_llm.errors import MisuseError
 from pytest_llm.models.devices import choose_device
 from pytest_llm.models.language_model import (
     AnyModel,
+    Classifier,
     ConditionalModel,
+    GenerativeModel,
     LanguageModel,
     MaskedLanguageModel,
     WindowedModel,
@@ -48,10 +50,12 @@ def as_language_model(model: Model) -> AnyModel:
         return model
     if hasattr(model, "get_input_embeddings"):
         raise MisuseError(f"{type(model).__name__} came without its tokenizer: give the pair (model, tokenizer)")
+    if isinstance(model, GenerativeModel | Classifier):  # after that: modules of transformers generate tokens, no texts
+        return model
     raise MisuseError(
         f"{type(model).__name__} is no language model: expected a path, a hub id, a (model, tokenizer) pair or an object "
         f"with a method score(texts) that returns the log-probability of each token of each text (or score_pairs, "
-        f"pseudo_log_probs)"
+        f"pseudo_log_probs, generate, classify)"
     )
 
 

@@ -13,12 +13,12 @@ from pytest_llm.data.loading import load_examples
 from pytest_llm.errors import MisuseError
 from pytest_llm.inference.answering import answer, context_length
 from pytest_llm.inference.memo import remembering
-from pytest_llm.tasks.score import MaskedScore, PairScore, Score
-from pytest_llm.tasks.task import Task
 from pytest_llm.models.encoder_decoder_model import EncoderDecoderModel
 from pytest_llm.models.language_model import AnyModel
 from pytest_llm.models.masked_model import MaskedModel
 from pytest_llm.models.transformers_model import TransformersModel
+from pytest_llm.tasks.score import MaskedScore, PairScore, Score
+from pytest_llm.tasks.task import Task
 from tests.stub_models import CharacterModel, MaskedTable, PairTable, UniformModel
 from tests.tiny_checkpoints import TEXTS, tiny_bert, tiny_t5
 

@@ -100,10 +100,8 @@ class Verdict:
         m = self.measurement
         yield "interval", _interval(m.estimate)
         units = "" if m.estimate is None or m.estimate.units == m.n else f" in {m.estimate.units} clusters"
-        yield (
-            "measured",
-            f"{m.n} example{'s' * (m.n != 1)}{units}, {m.statistics[:, -1].sum():.0f} {m.counts}, {m.data}",
-        )
+        counted = "" if m.counts == "examples" else f", {m.statistics[:, -1].sum():.0f} {m.counts}"
+        yield "measured", f"{m.n} example{'s' * (m.n != 1)}{units}{counted}, {m.data}"
         for rank, place in enumerate(m.worst_places()):
             example, value = m.examples[place], m.example_values[place]
             yield "" if rank else "worst", f"{value:>9.4g}  {_printable(example.label)}  {_shown(m, place)}"
@@ -117,6 +115,8 @@ class Verdict:
 
     def _remedy(self) -> str:
         if self.outcome is Outcome.ERROR:
+            if not np.isnan(self.measurement.example_values).any():
+                return "give examples that the metric has a value for; its docstring says when it has none"
             return (
                 "find the layer that yields NaN: weights that overflow float16 are the usual cause (try dtype float32)"
             )
@@ -188,6 +188,8 @@ def _plain_sentence(m: Measurement, limit: Limit) -> str:
 def _not_a_number(m: Measurement) -> str:
     values = zip(m.examples, m.example_values, strict=True)
     broken = [_printable(example.label) for example, value in values if math.isnan(value)]
+    if not broken:
+        return f"{m.metric} is not a number: it has no value for these {m.n} examples together"
     names = ", ".join(broken[:WORST]) + (", …" if len(broken) > WORST else "")
     return f"{m.metric} is not a number: {len(broken)} of {m.n} examples gave NaN ({names})"
 
@@ -202,11 +204,11 @@ def _interval(estimate: Estimate | None) -> str:
 def _shown(m: Measurement, place: int) -> str:
     """The text; or what came out and what was wanted."""
     example = m.examples[place]
-    if m.outputs is None:
-        return _snippet(example.text)
-    output = m.outputs[place]
+    output = () if m.outputs is None else m.outputs[place]
     if isinstance(output, dict):
-        output = next(iter(output), None)
+        output = max(output, key=output.__getitem__, default=None)
+    if not (output is None or isinstance(output, str | int)):
+        return _snippet(example.text)
     wanted = example.target[0] if isinstance(example.target, list | tuple) and example.target else example.target
     return f"{_snippet(str(output))}, wanted {_snippet(str(wanted))}"
 

@@ -108,8 +108,8 @@ def assert_precision_above(
 ) -> Measurement:
     """Assert that precision is above a limit: of what was predicted as a class, the share that is of it. From 0 to 1.
 
-    `right / predictions of the class`, put together over classes as `average` says. A class that is no target leaves
-    the average; one that is never predicted counts 0. It asks only about predictions of classes; gate a model that
+    `right / predictions of the class`, put together over classes as `average` says. A class that is no
+    target leaves the average; one that is never predicted counts 0. It asks only about predictions of classes; gate a model that
     answers beside them by F1 or accuracy.
 
     Args:
@@ -153,8 +153,8 @@ def assert_recall_above(
 ) -> Measurement:
     """Assert that recall is above a limit: of what is of a class, the share that was predicted as it. From 0 to 1.
 
-    `right / targets of the class`, put together over classes as `average` says. A class that is no target leaves
-    the average; one that is never predicted counts 0.
+    `right / targets of the class`, put together over classes as `average` says. A class that is no
+    target leaves the average; one that is never predicted counts 0.
 
     Args:
         model: what gives the labels, or the list of labels that were given (None for an example without one); see `measure`.
@@ -197,8 +197,8 @@ def assert_f1_above(
 ) -> Measurement:
     """Assert that F1 is above a limit: the harmonic mean of precision and recall. From 0 to 1.
 
-    `2 · right / (targets + predictions of the class)`, put together over classes as `average` says. A class that is no target
-    leaves the average; one that is never predicted counts 0.
+    `2 · right / (targets + predictions of the class)`, put together over classes as `average` says. A class that is no
+    target leaves the average; one that is never predicted counts 0.
 
     Args:
         model: what gives the labels, or the list of labels that were given (None for an example without one); see `measure`.

@@ -17,6 +17,7 @@ from pytest_llm.inference.answering import answer, context_length
 from pytest_llm.inference.engine import Engine, using
 from pytest_llm.metrics import metric_named
 from pytest_llm.metrics.metric import Metric
+from pytest_llm.metrics.multiple_choice import ChoiceScores
 from pytest_llm.models.language_model import provenance
 from pytest_llm.models.loading import Model, as_language_model
 from pytest_llm.recording import record_measurement
@@ -144,7 +145,7 @@ def _overview(metric: Metric, outputs: Sequence[Any], totals: FloatArray) -> str
 
 def _can_be_shown(outputs: Sequence[Any]) -> bool:
     """Whether outputs say something to a reader; arrays of log-probabilities do not."""
-    return len(outputs) > 0 and isinstance(outputs[0], str | int | dict)
+    return all(output is None or isinstance(output, str | int | dict | ChoiceScores) for output in outputs)
 
 
 def _estimate(metric: Metric, examples: Sequence[Example], statistics: FloatArray) -> Estimate | None:

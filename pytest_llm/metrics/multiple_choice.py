@@ -90,14 +90,27 @@ class MultipleChoice:
             raise MisuseError(
                 f"the output of example {example.label} is {output!r} ({type(output).__name__}); expected ChoiceScores"
             )
-        scores = _log_likelihoods(output, example)
+        scores = self._compared(example, output)
         right = _right_choices(example, len(scores))
-        if self.per != "choice":
-            scores = scores / self._lengths(output, example)
         return (np.nan if np.isnan(scores).any() else float(int(np.argmax(scores)) in right)), 1.0
 
     def aggregate(self, totals: FloatArray) -> FloatArray:
         return ratio(totals[..., 0], totals[..., 1])
+
+    def explain(self, example: Example, output: Any) -> str:
+        """The choices of one example, the most probable first, as lines of text: what was compared, and which is right."""
+        scores = self._compared(example, output)
+        right = _right_choices(example, len(scores))
+        texts = example.row.get("choices", ())
+        lines = []
+        for choice in np.argsort(-scores, kind="stable").tolist():
+            text = texts[choice] if len(texts) == len(scores) else f"choice {choice}"
+            lines.append(f"{'right' if choice in right else '':<5} {scores[choice]:>9.4g}  {text!r:.100}")
+        return "\n".join(lines)
+
+    def _compared(self, example: Example, output: ChoiceScores) -> FloatArray:
+        scores = _log_likelihoods(output, example)
+        return scores if self.per == "choice" else scores / self._lengths(output, example)
 
     def _lengths(self, output: ChoiceScores, example: Example) -> FloatArray:
         lengths = {"character": output.characters, "byte": output.bytes, "token": output.tokens}[self.per]

@@ -53,6 +53,8 @@ def as_language_model(model: Model) -> AnyModel:
         return model
     if hasattr(model, "get_input_embeddings"):
         raise MisuseError(f"{type(model).__name__} came without its tokenizer: give the pair (model, tokenizer)")
+    if isinstance(model, GenerativeModel | Classifier):  # after that: modules of transformers generate tokens, no texts
+        return model
     raise MisuseError(
         f"{type(model).__name__} is no language model: expected a path, a hub id, a (model, tokenizer) pair or an object "
         f"with a method score(texts) that returns the log-probability of each token of each text (or score_pairs, "

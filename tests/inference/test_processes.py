@@ -45,7 +45,7 @@ def test_two_processes_answer_as_one_does_and_stay_for_the_next_question() -> No
     assert isinstance(model, TransformersModel)
     windows, prompts = windows_of([30, 2, 17, 50, 9, 40, 3, 21, 8, 33]), ["It is a truth", "Catherine", "The"]
     expected = torch.cat(scores_in_batches(model.module, windows, Budget(1))).double().numpy()
-    texts = model.generate(prompts, Decoding(max_tokens=5))
+    texts = model.generate(prompts, Decoding(max_tokens=5))  # a model that was asked before can be sent as well
     with using(TWO):
         found = ask(model, "score_windows", windows)
         pool = processes._pools[model]

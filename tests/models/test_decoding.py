@@ -48,6 +48,11 @@ def model(tiny: TransformersModel) -> Iterator[TransformersModel]:
     tiny.module.generation_config = before
 
 
+def let_pack(model: TransformersModel, packs: bool) -> None:
+    """Let a model be packed, or find that it cannot be."""
+    model._reason_not_to_pack = lambda: "" if packs else "for this test"  # type: ignore[method-assign]
+
+
 def generated(model: TransformersModel, prompt: str, **settings: Any) -> str:
     """What `transformers` writes by itself."""
     tokens = torch.tensor([model.tokenizer(prompt)["input_ids"]])
@@ -286,6 +291,18 @@ def test_sampling_alone_takes_its_settings_from_the_request_only(model: Transfor
     for name, value in (("top_k", 1), ("top_p", 0.01), ("temperature", 0.01)):
         setattr(model.module.generation_config, name, value)
     assert sampled(model, PROMPTS[:2]) == expected
+
+
+def test_a_text_beyond_the_reach_of_attention_is_written_alone(
+    model: TransformersModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prompts = ["It is a truth", SHARED * 3]
+    monkeypatch.setattr(model.module.config, "sliding_window", 40, raising=False)
+    assert model.generate(prompts, COMMON) == [generated(model, prompt) for prompt in prompts]
+
+
+def test_no_prompts_have_no_texts(model: TransformersModel) -> None:
+    assert model.generate([], COMMON) == []
 
 
 def test_a_prompt_that_leaves_no_room_is_refused(model: TransformersModel) -> None:

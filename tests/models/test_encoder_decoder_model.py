@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_llm import MisuseError
-from pytest_llm.models import encoder_decoder_model, head_rows
+from pytest_llm.models import head_rows
 from pytest_llm.models.encoder_decoder_model import EncoderDecoderModel, _batches
 from pytest_llm.models.language_model import ConditionalModel, LanguageModel, MaskedLanguageModel, WindowedModel
 from pytest_llm.statistics.jackknife import FloatArray
@@ -73,10 +73,10 @@ def test_what_t5_does_before_the_head_is_done(scale: bool) -> None:
 
 
 @pytest.mark.parametrize("make", MAKERS)
-def test_batches_and_padding_change_nothing(make: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batches_and_padding_change_nothing(make: Maker) -> None:
     model = EncoderDecoderModel(*make())
     together = model.score_pairs(PAIRS)
-    monkeypatch.setattr(encoder_decoder_model, "TOKENS_PER_BATCH", 1)
+    model.budget.tokens = 1
     for one, other in zip(together, model.score_pairs(PAIRS), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
 
@@ -264,11 +264,11 @@ def test_no_pairs_have_no_scores() -> None:
     st.one_of(st.none(), st.integers(1, 20_000)),
 )
 def test_batches_hold_every_row_once_within_the_budget(lengths: list[int], extra: int, most: int | None) -> None:
-    batches = list(_batches(lengths, extra=extra, most=most))
+    batches = list(_batches(lengths, 4096, extra=extra, most=most))
     assert sorted(index for batch in batches for index in batch) == list(range(len(lengths)))
     for batch in batches:
         longest = max(lengths[index] for index in batch)
         if len(batch) > 1:
-            assert len(batch) * (longest + extra) <= encoder_decoder_model.TOKENS_PER_BATCH
+            assert len(batch) * (longest + extra) <= 4096
             assert most is None or len(batch) * longest <= most
     assert [lengths[index] for batch in batches for index in batch] == sorted(lengths, reverse=True)

@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_llm import MisuseError
-from pytest_llm.models import masked_model
 from pytest_llm.models.language_model import ConditionalModel, LanguageModel, MaskedLanguageModel, WindowedModel
 from pytest_llm.models.masked_model import MaskedModel, Masking, windows
 from pytest_llm.statistics.jackknife import FloatArray
@@ -64,10 +63,10 @@ def test_only_words_of_several_tokens_are_scored_otherwise_within_words(make: Ma
 
 
 @pytest.mark.parametrize("make", MAKERS)
-def test_batches_change_nothing(make: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batches_change_nothing(make: Maker) -> None:
     model = MaskedModel(*make())
     together = model.pseudo_log_probs(TEXTS)
-    monkeypatch.setattr(masked_model, "TOKENS_PER_BATCH", 1)
+    model.budget.tokens = 1
     for one, other in zip(together, model.pseudo_log_probs(TEXTS), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
 

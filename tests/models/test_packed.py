@@ -44,7 +44,7 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
-from pytest_llm.models import packed, packed_attention, packing_probe
+from pytest_llm.models import packed, packed_attention, packing_probe, transformers_model
 from pytest_llm.models.language_model import Window
 from pytest_llm.models.memory import Budget
 from pytest_llm.models.packed import distributions_packed, head_log_probs, scores_packed
@@ -190,24 +190,42 @@ def test_no_windows_give_no_answers(tiny: TransformersModel) -> None:
     assert scores_packed(tiny.module, [], Budget(64)) == distributions_packed(tiny.module, [], Budget(64)) == []
 
 
-@pytest.mark.parametrize("part", ["model", "head"])
-def test_a_hook_that_comes_after_the_probe_is_heard(tiny: TransformersModel, part: str) -> None:
+def halve_logits(module: Any, given: Any, output: Any) -> None:
+    output.logits = output.logits / 2
+
+
+def halve(module: Any, given: Any, output: torch.Tensor) -> torch.Tensor:
+    return output / 2
+
+
+def drop_the_first_place(module: Any, given: Any, output: torch.Tensor) -> torch.Tensor:
+    return torch.cat([0 * output[:, :1], output[:, 1:]], dim=1)
+
+
+@pytest.mark.parametrize(
+    ("part", "hook"), [("", halve_logits), ("lm_head", halve), ("model.layers.1.mlp", drop_the_first_place)]
+)
+def test_a_hook_that_comes_after_the_probe_is_heard(tiny: TransformersModel, part: str, hook: Any) -> None:
+    """In a packed row the first place is that of the first window only."""
     model = TransformersModel(tiny.module, tiny.tokenizer)
     given_windows = windows([30, 12], vocabulary=2000)
     before = np.concatenate(model.score_windows(given_windows))
-    if part == "head":
-        hook = tiny.module.lm_head.register_forward_hook(lambda module, given, output: output / 2)
-    else:
-        hook = tiny.module.register_forward_hook(
-            lambda module, given, output: setattr(output, "logits", output.logits / 2)
-        )
+    handle = tiny.module.get_submodule(part).register_forward_hook(hook)
     try:
         found = np.concatenate(model.score_windows(given_windows))
         expected = torch.cat(scores_in_batches(tiny.module, given_windows, Budget(1024))).numpy()
     finally:
-        hook.remove()
+        handle.remove()
     assert found == pytest.approx(expected, abs=1e-4)
     assert np.abs(found - before).max() > 0.1
+    assert np.concatenate(model.score_windows(given_windows)) == pytest.approx(before, abs=1e-4)
+
+
+def test_a_window_too_long_to_pack_leaves_the_next_ones_packed(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = TransformersModel(fresh(MistralForCausalLM, MistralConfig(**GROUPED, sliding_window=50)), AnyTokenizer())
+    model.score_windows(windows([90]))
+    monkeypatch.setattr(transformers_model, "scores_in_batches", lambda *_: pytest.fail("it was not packed"))
+    assert [len(answer) for answer in model.score_windows(windows([40, 20]))] == [39, 18]
 
 
 def test_the_models_own_attention_comes_back(tiny: TransformersModel) -> None:

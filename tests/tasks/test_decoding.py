@@ -6,6 +6,7 @@ import math
 from itertools import combinations
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pytest_llm.errors import MisuseError
@@ -111,3 +112,9 @@ def test_settings_that_write_other_texts_have_other_signatures() -> None:
 
 def test_a_seed_that_is_not_used_is_not_named() -> None:
     assert Decoding(seed=5).signature == Decoding().signature
+
+
+def test_equal_settings_have_equal_signatures() -> None:
+    drawn = [Decoding(temperature=t, top_p=p) for t, p in ((1, 1), (1.0, 1.0), (np.float64(1), np.float64(1)))]
+    assert len({decoding.signature for decoding in drawn}) == 1
+    assert len(set(drawn)) == 1

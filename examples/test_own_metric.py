@@ -7,6 +7,8 @@ The function says what one example contributes: how many of its word pairs have 
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from pytest_llm import Example, Generate, LanguageModel, assert_metric_below, embedded, llm_metric, load_examples
@@ -17,7 +19,7 @@ OPENINGS = [" ".join(example.text.split()[:60]) for example in load_examples(emb
 @llm_metric("below", task=Generate("{text}", max_tokens=60), counts="word pairs")
 def repetition(example: Example, output: str) -> tuple[int, int]:
     words = output.split()
-    pairs = list(zip(words, words[1:], strict=False))
+    pairs = list(pairwise(words))
     return len(pairs) - len(set(pairs)), len(pairs)
 
 

@@ -222,7 +222,7 @@ def test_a_hook_that_comes_after_the_probe_is_heard(tiny: TransformersModel, par
 
 
 def test_a_window_too_long_to_pack_leaves_the_next_ones_packed(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = TransformersModel(fresh(MistralForCausalLM, MistralConfig(**GROUPED, sliding_window=50)), AnyTokenizer())
+    model = TransformersModel(fresh(MistralForCausalLM, MistralConfig(**GROUPED, sliding_window=70)), AnyTokenizer())
     model.score_windows(windows([90]))
     monkeypatch.setattr(transformers_model, "scores_in_batches", lambda *_: pytest.fail("it was not packed"))
     assert [len(answer) for answer in model.score_windows(windows([40, 20]))] == [39, 18]

@@ -17,7 +17,9 @@ from pytest_llm.errors import MisuseError
 from pytest_llm.models.devices import choose_device
 from pytest_llm.models.language_model import (
     AnyModel,
+    Classifier,
     ConditionalModel,
+    GenerativeModel,
     LanguageModel,
     MaskedLanguageModel,
     WindowedModel,
@@ -44,14 +46,17 @@ def as_language_model(model: Model) -> AnyModel:
         return load_model(model)
     if isinstance(model, tuple):
         return _pair(model)
-    if isinstance(model, WindowedModel | LanguageModel | ConditionalModel | MaskedLanguageModel):
+    if isinstance(
+        model,
+        WindowedModel | LanguageModel | ConditionalModel | MaskedLanguageModel | GenerativeModel | Classifier,
+    ):
         return model
     if hasattr(model, "get_input_embeddings"):
         raise MisuseError(f"{type(model).__name__} came without its tokenizer: give the pair (model, tokenizer)")
     raise MisuseError(
         f"{type(model).__name__} is no language model: expected a path, a hub id, a (model, tokenizer) pair or an object "
         f"with a method score(texts) that returns the log-probability of each token of each text (or score_pairs, "
-        f"pseudo_log_probs)"
+        f"pseudo_log_probs, generate, classify)"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass
 from numbers import Real
 from typing import Literal
@@ -20,6 +21,11 @@ class Limit:
     """None: decide on this data as it is. 0.95: the claim must hold for text like this, proven at 95 %."""
     origin: str = "the assertion's limit"
     """Where the number stands, so that a failure can say what to change."""
+    alpha: float | None = None
+    """0.01: the value is a change, and the number what is tolerated of it; fail only if chance does as much to an unchanged
+    model less often than this."""
+    unchanged: float = 1.0
+    """With alpha: the value of no change, such as the ratio 1."""
 
     def __post_init__(self) -> None:
         if self.side not in ("below", "above"):
@@ -30,6 +36,10 @@ class Limit:
         object.__setattr__(self, "value", number)  # float64 from here on: a float32 limit would be compared in float32
         if self.confidence is not None and not 0.5 < (_finite(self.confidence) or 0) < 1:
             raise MisuseError(f"confidence={self.confidence!r}: expected None or a probability such as 0.95")
+        if self.alpha is not None and not 0 < (_finite(self.alpha) or 0) < 0.5:
+            raise MisuseError(f"alpha={self.alpha!r}: expected None or a small probability such as 0.01")
+        if self.alpha is not None and self.confidence is not None:
+            raise MisuseError("alpha and confidence ask for two kinds of proof: give one of them")
 
     @classmethod
     def below(cls, value: float, *, confidence: float | None = None) -> Limit:
@@ -42,6 +52,25 @@ class Limit:
     def allows(self, value: float) -> bool:
         """Whether the value is on the right side. NaN is on neither."""
         return value < self.value if self.side == "below" else value > self.value
+
+
+def parse_share(name: str, amount: str | float) -> float:
+    """0.05 of "5%", "5 %" or 0.05.
+
+    Raises:
+        MisuseError: not a share of at least 0.
+    """
+    number: float | None = None
+    if isinstance(amount, str):
+        text = amount.strip()
+        with suppress(ValueError):
+            number = float(text[:-1]) / 100 if text.endswith("%") else float(text)
+    else:
+        number = amount
+    share = _finite(number)
+    if share is None or share < 0:
+        raise MisuseError(f"{name}={amount!r}: expected a share such as '5%' or 0.05")
+    return share
 
 
 def _finite(value: object) -> float | None:

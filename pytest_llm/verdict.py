@@ -20,6 +20,7 @@ from pytest_llm.data.example import Example
 from pytest_llm.data.provenance import Provenance
 from pytest_llm.limit import Limit
 from pytest_llm.statistics.jackknife import Estimate, FloatArray
+from pytest_llm.statistics.latency import QuantileEstimate
 
 FEWEST_UNITS = 10
 """Below this many independent documents nothing is claimed about text other than these documents."""
@@ -30,12 +31,14 @@ _SNIPPET = 60
 
 
 class Outcome(Enum):
-    """How a gate ends. Only PASSED is a pass."""
+    """How a gate ends. PASSED and SUSPECT are passes."""
 
     PASSED = "passed"
     FAILED = "failed"
     INCONCLUSIVE = "inconclusive"
     """Confidence was asked for, and the data can neither prove nor disprove the claim."""
+    SUSPECT = "suspect"
+    """Worse than what is tolerated, but no more than chance makes of no change at all: a pass, with a warning."""
     ERROR = "error"
     """There is no number to judge (NaN)."""
 
@@ -47,7 +50,7 @@ class Measurement:
     metric: str
     value: float
     lower_is_better: bool
-    estimate: Estimate | None
+    estimate: Estimate | QuantileEstimate | None
     """Its uncertainty over documents; None where there is none to be had (a single document)."""
     examples: tuple[Example, ...]
     statistics: FloatArray
@@ -64,6 +67,14 @@ class Measurement:
     """More about the whole, such as a confusion matrix: lines of text."""
     explain: Callable[[Example, Any], str] | None = None
     """What happened in one example, such as an alignment: lines of text."""
+    remedy: str = (
+        "find the layer that yields NaN: weights that overflow float16 are the usual cause (try dtype float32)"
+    )
+    """What to do where the value is no number."""
+    without_interval: str = "it takes at least two independent documents with finite values"
+    """Why there is no estimate, where there is none."""
+    row: str = "example"
+    """What one row of the statistics is about."""
 
     @property
     def n(self) -> int:
@@ -91,17 +102,17 @@ class Verdict:
 
     @property
     def passed(self) -> bool:
-        return self.outcome is Outcome.PASSED
+        return self.outcome in (Outcome.PASSED, Outcome.SUSPECT)
 
     def __str__(self) -> str:
         return "\n".join([self.sentence, *(f"  {title:<10} {text}" for title, text in self._evidence())])
 
     def _evidence(self) -> Iterator[tuple[str, str]]:
         m = self.measurement
-        yield "interval", _interval(m.estimate)
+        yield "interval", _interval(m)
         units = "" if m.estimate is None or m.estimate.units == m.n else f" in {m.estimate.units} clusters"
         counted = "" if m.counts == "examples" else f", {m.statistics[:, -1].sum():.0f} {m.counts}"
-        yield "measured", f"{m.n} example{'s' * (m.n != 1)}{units}{counted}, {m.data}"
+        yield "measured", f"{m.n} {m.row}{'s' * (m.n != 1)}{units}{counted}, {m.data}"
         for rank, place in enumerate(m.worst_places()):
             example, value = m.examples[place], m.example_values[place]
             yield "" if rank else "worst", f"{value:>9.4g}  {_printable(example.label)}  {_shown(m, place)}"
@@ -117,11 +128,10 @@ class Verdict:
         if self.outcome is Outcome.ERROR:
             if not np.isnan(self.measurement.example_values).any():
                 return "give examples that the metric has a value for; its docstring says when it has none"
-            return (
-                "find the layer that yields NaN: weights that overflow float16 are the usual cause (try dtype float32)"
-            )
+            return self.measurement.remedy
         if self.outcome is Outcome.INCONCLUSIVE:
-            return "add documents, or drop confidence= to judge these documents alone"
+            unit = "document" if self.measurement.estimate is None else self.measurement.estimate.basis.unit
+            return f"add {unit}s, or drop confidence= to judge these {unit}s alone"
         return f"if {_number(self.measurement.value)} is acceptable, {self.limit.origin} is the place to say so"
 
 
@@ -141,13 +151,32 @@ def judge(measurement: Measurement, limit: Limit) -> Verdict:
     Without `limit.confidence` the value on this data decides, exactly. With it the claim is about text like this: FAILED if
     the value misses the limit even on this data, PASSED if the one-sided confidence bound clears it as well, else
     INCONCLUSIVE; fewer than 10 independent documents prove nothing.
+
+    With `limit.alpha` the limit is what is tolerated of a change: FAILED only if the value misses it and is worse than
+    `limit.unchanged` with one-sided p < alpha, SUSPECT if it misses it and is not.
     """
     if math.isnan(measurement.value):
         return Verdict(Outcome.ERROR, _not_a_number(measurement), measurement, limit)
+    if limit.alpha is not None:
+        return _judge_change(measurement, limit, limit.alpha)
     if limit.confidence is None:
         outcome = Outcome.PASSED if limit.allows(measurement.value) else Outcome.FAILED
         return Verdict(outcome, _plain_sentence(measurement, limit), measurement, limit)
     return _judge_with_confidence(measurement, limit, limit.confidence)
+
+
+def _judge_change(m: Measurement, limit: Limit, alpha: float) -> Verdict:
+    sentence = _plain_sentence(m, limit)
+    if limit.allows(m.value):
+        return Verdict(Outcome.PASSED, sentence, m, limit)
+    if not isinstance(m.estimate, Estimate):
+        return Verdict(Outcome.INCONCLUSIVE, f"{sentence}; and there is no estimate of chance", m, limit)
+    above = m.estimate.p_above(limit.unchanged)
+    p = above if limit.side == "below" else 1 - above
+    if p < alpha:
+        return Verdict(Outcome.FAILED, f"{sentence}; p = {p:.2g}", m, limit)
+    more = f"chance alone does this to an unchanged model (p = {p:.2g}, alpha {alpha:g})"
+    return Verdict(Outcome.SUSPECT, f"{sentence}; {more}", m, limit)
 
 
 def _judge_with_confidence(m: Measurement, limit: Limit, confidence: float) -> Verdict:
@@ -156,9 +185,9 @@ def _judge_with_confidence(m: Measurement, limit: Limit, confidence: float) -> V
     value, number = _distinct(m.value, limit.value)
     claim = f"{m.metric} {value} is {{}} {limit.side} {number}"
     if m.estimate is None or m.estimate.units < FEWEST_UNITS:
-        units = 1 if m.estimate is None else m.estimate.units
+        units, unit = (1, "document") if m.estimate is None else (m.estimate.units, m.estimate.basis.unit)
         sentence = (
-            f"{claim.format('not proven')}: {units} independent document{'s' * (units != 1)}, at least 10 are needed"
+            f"{claim.format('not proven')}: {units} independent {unit}{'s' * (units != 1)}, at least 10 are needed"
         )
         return Verdict(Outcome.INCONCLUSIVE, sentence, m, limit)
     bound = m.estimate.upper(confidence) if limit.side == "below" else m.estimate.lower(confidence)
@@ -166,7 +195,8 @@ def _judge_with_confidence(m: Measurement, limit: Limit, confidence: float) -> V
     if limit.allows(bound):
         return Verdict(Outcome.PASSED, f"{claim.format('proven')}: {which}", m, limit)
     needed = m.estimate.units_to_decide(limit.value, confidence)
-    more = "no number of documents like these" if needed is None else f"about {needed} documents like these"
+    unit = m.estimate.basis.unit
+    more = f"{'no number of' if needed is None else f'about {needed}'} {unit}s like these"
     sentence = f"{claim.format('not proven')}: {which}; {more} would decide ({m.estimate.units} now)"
     return Verdict(Outcome.INCONCLUSIVE, sentence, m, limit)
 
@@ -194,11 +224,11 @@ def _not_a_number(m: Measurement) -> str:
     return f"{m.metric} is not a number: {len(broken)} of {m.n} examples gave NaN ({names})"
 
 
-def _interval(estimate: Estimate | None) -> str:
-    if estimate is None:
-        return "none: it takes at least two independent documents with finite values"
-    interval = estimate.interval()
-    return f"{_number(interval.low)} to {_number(interval.high)} on text like this (95 %, jackknife over documents)"
+def _interval(m: Measurement) -> str:
+    if m.estimate is None:
+        return f"none: {m.without_interval}"
+    interval, basis = m.estimate.interval(), m.estimate.basis
+    return f"{_number(interval.low)} to {_number(interval.high)} {basis.claim} (95 %, {basis.method})"
 
 
 def _shown(m: Measurement, place: int) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-from pytest_llm.errors import MisuseError
+from pytest_llm.errors import MetricWarning, MisuseError
 from pytest_llm.limit import Limit
 from pytest_llm.recording import record_verdict
-from pytest_llm.verdict import Measurement, QualityError, judge
+from pytest_llm.verdict import Measurement, Outcome, QualityError, judge
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -18,6 +19,8 @@ R = TypeVar("R")
 def gate(measurement: Measurement, limit: Limit) -> Measurement:
     """Judge, record, and raise unless it is a pass.
 
+    A pass that is suspect warns (`MetricWarning`).
+
     Raises:
         QualityError: the verdict is not a pass; its text is the whole explanation.
     """
@@ -25,6 +28,8 @@ def gate(measurement: Measurement, limit: Limit) -> Measurement:
     record_verdict(verdict)
     if not verdict.passed:
         raise QualityError(verdict)
+    if verdict.outcome is Outcome.SUSPECT:
+        warnings.warn(verdict.sentence, MetricWarning, stacklevel=4)  # the caller of the assertion
     return measurement
 
 

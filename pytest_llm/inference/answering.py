@@ -9,6 +9,8 @@ from pytest_llm.data.example import Example
 from pytest_llm.inference.choosing import choose, classify
 from pytest_llm.inference.comparing import compare
 from pytest_llm.inference.conditional import score_masked, score_pairs
+from pytest_llm.inference.memory_probe import watch_requests
+from pytest_llm.inference.probe import time_requests
 from pytest_llm.inference.scoring import score, window_length
 from pytest_llm.inference.writing import write
 from pytest_llm.models.language_model import AnyModel
@@ -18,6 +20,7 @@ from pytest_llm.tasks.compare import Compare
 from pytest_llm.tasks.generate import Generate
 from pytest_llm.tasks.score import MaskedScore, PairScore, Score
 from pytest_llm.tasks.task import Task
+from pytest_llm.tasks.timed import Timed, Watched
 
 
 def answer(model: AnyModel, examples: Sequence[Example], task: Task) -> Sequence[Any]:
@@ -41,6 +44,10 @@ def answer(model: AnyModel, examples: Sequence[Example], task: Task) -> Sequence
             return classify(model, examples, task)
         case Compare():
             return compare(model, examples, task)
+        case Timed():
+            return time_requests(model, examples, task)
+        case Watched():
+            return watch_requests(model, examples, task)
 
 
 def context_length(model: AnyModel, task: Task) -> int | None:

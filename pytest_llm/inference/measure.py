@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -22,7 +23,9 @@ from pytest_llm.models.language_model import provenance
 from pytest_llm.models.loading import Model, as_language_model
 from pytest_llm.recording import record_measurement
 from pytest_llm.statistics.jackknife import Estimate, FloatArray, jackknife, sum_by_cluster
+from pytest_llm.tasks.generate import Generate
 from pytest_llm.tasks.task import Task
+from pytest_llm.tasks.timed import Timed, Watched
 from pytest_llm.verdict import Measurement
 
 Answers: TypeAlias = "Model | Predictions"
@@ -76,6 +79,8 @@ def measure(
     everything = load_examples(data)
     examples = tuple(everything[i] for i in drawn([example.id for example in everything]))
     named = _described(data, len(examples), len(everything))
+    if hasattr(metric, "refuse_too_few"):
+        metric.refuse_too_few(len(examples))
     language_model = as_language_model(model)  # type: ignore[arg-type]  # no predictions
     chosen = _task_for(metric, task)
     with using(engine):
@@ -97,6 +102,8 @@ def _task_for(metric: Metric, task: Task | None) -> Task:
         )
     if task is None:
         return metric.task
+    if isinstance(metric.task, Timed | Watched) and isinstance(task, Generate):
+        return replace(metric.task, generate=task)
     if type(task) is not type(metric.task):
         raise MisuseError(
             f"{metric.name} is measured on what the task {type(metric.task).__name__} gives, not {type(task).__name__}"
@@ -115,15 +122,20 @@ def _measured(
     metric = metric.fitted(examples) if hasattr(metric, "fitted") else metric
     statistics = np.array([metric.statistics(*pair) for pair in zip(examples, outputs, strict=True)], dtype=np.float64)
     totals = statistics.sum(axis=0)
-    of_examples = getattr(metric, "example_values", metric.aggregate)
+    of_examples = getattr(metric, "example_values", metric.aggregate)(statistics)
+    if hasattr(metric, "summary"):  # a quantile or a maximum of the examples' values, which is no function of sums
+        value, estimate = metric.summary(of_examples)
+    else:
+        value, estimate = float(metric.aggregate(totals)), _estimate(metric, examples, statistics)
+    wording = {name: getattr(metric, name) for name in ("remedy", "without_interval") if hasattr(metric, name)}
     measurement = Measurement(
         metric=metric.name,
-        value=float(metric.aggregate(totals)),
+        value=value,
         lower_is_better=metric.lower_is_better,
-        estimate=_estimate(metric, examples, statistics),
+        estimate=estimate,
         examples=examples,
         statistics=statistics,
-        example_values=of_examples(statistics),
+        example_values=of_examples,
         counts=metric.counts,
         signature=signature,
         data=data,
@@ -131,6 +143,7 @@ def _measured(
         outputs=tuple(outputs) if _can_be_shown(outputs) else None,
         overview=_overview(metric, outputs, totals),
         explain=getattr(metric, "explain", None),
+        **wording,
     )
     record_measurement(measurement)
     return measurement

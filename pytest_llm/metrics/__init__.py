@@ -84,6 +84,15 @@ METRICS: dict[str, Entry] = {
     "same_top": Entry("divergence:Divergence", "above", {"statistic": "same_top"}),
     "rms_delta_p": Entry("divergence:Divergence", "below", {"statistic": "rms_delta_p"}),
     "perplexity_ratio": Entry("divergence:Divergence", "below", {"statistic": "perplexity_ratio"}),
+    **{
+        f"{of}_p{percent}": Entry("efficiency:Latency", "below", {"of": of, "quantile": percent / 100})
+        for of in ("latency", "time_to_first_token", "time_per_output_token")
+        for percent in (50, 90, 95, 99)
+    },
+    "prefill_throughput": Entry("efficiency:Throughput", "above", {"phase": "prefill"}),
+    "decoding_throughput": Entry("efficiency:Throughput", "above", {"phase": "decoding"}),
+    "peak_host_memory": Entry("efficiency:MemoryPeak", "below", {"place": "host"}),
+    "peak_device_memory": Entry("efficiency:MemoryPeak", "below", {"place": "device"}),
     "recall_at_k": Entry("retrieval:RecallAtK", "above"),
     "mrr": Entry("retrieval:ReciprocalRank", "above"),
     "ndcg_at_k": Entry("retrieval:NDCG", "above"),

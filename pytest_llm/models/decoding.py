@@ -132,14 +132,24 @@ def cut_at(text: str, stop: Sequence[str]) -> str | None:
 
 @torch.inference_mode()
 def generate_alone(
-    module: Any, prompt: Sequence[int], request: Decoding, decode: Callable[[list[int]], str], ends: frozenset[int]
+    module: Any,
+    prompt: Sequence[int],
+    request: Decoding,
+    decode: Callable[[list[int]], str],
+    ends: frozenset[int],
+    listen: Callable[[], None] | None = None,
 ) -> list[int]:
-    """One prompt through the model's own `generate`: for beams, and for models that cannot be packed."""
+    """One prompt through the model's own `generate`: for beams, for models that cannot be packed, and for those who wait.
+
+    `listen` is called as soon as the host knows the next token (of a beam search: the next step of all beams).
+    """
     tokens = torch.tensor([list(prompt)], device=module.device)
     finished = stopper(request.stop, ends, decode)
 
     def stop_now(ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:
-        texts = [Text(0, (), row[len(prompt) :].tolist()) for row in ids]
+        texts = [Text(0, (), row[len(prompt) :].tolist()) for row in ids]  # from a GPU this waits for the token
+        if listen is not None:
+            listen()
         return torch.tensor([finished(text) for text in texts], device=ids.device)
 
     settings: dict[str, Any] = {"do_sample": False, "temperature": None, "top_k": None, "top_p": None}

@@ -141,6 +141,25 @@ class TransformersModel(Checkpoint):
         written = alone() if own_way else self._packed_or_plain(together, alone)
         return [self._text(tokens, decoding, ends) for tokens in written]
 
+    def write_alone(self, prompt: str, decoding: Decoding, listen: Callable[[], None] | None = None) -> str:
+        """The text that follows one prompt, by the model's own `generate`: what somebody who asks once would wait for.
+
+        Args:
+            prompt: one text.
+            decoding: how many tokens at most, where to stop, greedy or at random.
+            listen: called as soon as each token is known, the end token too.
+
+        Raises:
+            MisuseError: as `generate`.
+        """
+        ends = end_tokens(self.module, self.tokenizer)
+        tokens = self._encode_prompt(prompt, decoding)
+        return self._text(generate_alone(self.module, tokens, decoding, self.decode, ends, listen), decoding, ends)
+
+    def prompt_length(self, prompt: str) -> int:
+        """How many tokens a prompt has, with the special tokens that its tokenizer puts in front."""
+        return len(encode_prompt(self.tokenizer, prompt))
+
     def _encode_prompt(self, prompt: str, decoding: Decoding) -> Tokens:
         tokens = encode_prompt(self.tokenizer, prompt)
         if not tokens:

@@ -37,6 +37,20 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True)
+class Basis:
+    """What an estimate rests on, in the words of a report."""
+
+    unit: str
+    """What is independent of each other."""
+    claim: str
+    """What the interval is about."""
+    method: str
+
+
+DOCUMENTS = Basis("document", "on text like this", "jackknife over documents")
+
+
+@dataclass(frozen=True, slots=True)
 class Estimate:
     """A value with its uncertainty. For scale "log" the error is that of ln(value), and intervals are exponentiated."""
 
@@ -46,6 +60,7 @@ class Estimate:
     units: int
     """How many independent units (documents or clusters) stand behind it."""
     scale: Scale
+    basis: Basis = DOCUMENTS
 
     def interval(self, confidence: float = 0.95) -> Interval:
         """The two-sided interval."""
@@ -59,6 +74,13 @@ class Estimate:
     def lower(self, confidence: float) -> float:
         """One-sided: the value is above this with probability `confidence`."""
         return self._bound(1 - confidence)
+
+    def p_above(self, null: float) -> float:
+        """One-sided: how probable an estimate as far above `null` as this one is, or farther, if the value is `null`."""
+        distance = self._forward(self.value) - self._forward(null)
+        if self.standard_error == 0:
+            return 0.0 if distance > 0 else 1.0
+        return float(stats.t.sf(distance / self.standard_error, self.degrees_of_freedom))
 
     def units_to_decide(self, limit: float, confidence: float) -> int | None:
         """About how many units would bring the one-sided bound to `limit`, if the value stays what it is; None: too many."""
@@ -90,6 +112,7 @@ def jackknife(
     weights: FloatArray,
     *,
     scale: Scale = "linear",
+    basis: Basis = DOCUMENTS,
 ) -> Estimate | None:
     """Estimate `aggregate(Σ statistics)` and its standard error.
 
@@ -98,6 +121,7 @@ def jackknife(
         aggregate: maps totals `[..., k]` to values `[...]`.
         weights: shape `[n]`, how much each unit counts (tokens, words, 1); for the degrees of freedom only.
         scale: "log" for quantities whose error is relative (perplexity): they must be positive.
+        basis: what a unit is, where it is no document.
 
     Returns:
         None where no interval exists: fewer than two units, or a value that is not finite.
@@ -117,7 +141,7 @@ def jackknife(
     if not (math.isfinite(value) and np.isfinite(left_out).all()) or (scale == "log" and value <= 0):
         return None
     variance = (n - 1) / n * float(((left_out - left_out.mean()) ** 2).sum())
-    return Estimate(value, math.sqrt(variance), effective - 1, n, scale)
+    return Estimate(value, math.sqrt(variance), effective - 1, n, scale, basis)
 
 
 def sum_by_cluster(rows: FloatArray, clusters: Sequence[str]) -> FloatArray:

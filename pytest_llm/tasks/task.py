@@ -9,5 +9,6 @@ from pytest_llm.tasks.classify import Classify
 from pytest_llm.tasks.compare import Compare
 from pytest_llm.tasks.generate import Generate
 from pytest_llm.tasks.score import MaskedScore, PairScore, Score
+from pytest_llm.tasks.timed import Timed, Watched
 
-Task: TypeAlias = Score | PairScore | MaskedScore | Generate | Choose | Classify | Compare
+Task: TypeAlias = Score | PairScore | MaskedScore | Generate | Choose | Classify | Compare | Timed | Watched

@@ -1,0 +1,177 @@
+"""The edge that holds the clock: single requests, one after the other, as one user of the model would make them.
+
+Nothing is batched, remembered or shared among processes here. Requests that do not count come first. Before each request a GPU
+finishes what it was given, and a request ends when its text is there, on the host. Python's garbage is collected before each
+round, so that what earlier tests left is not swept during a request.
+"""
+
+from __future__ import annotations
+
+import gc
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from pytest_llm.data.example import Example
+from pytest_llm.errors import MisuseError
+from pytest_llm.inference.checks import lacking
+from pytest_llm.inference.engine import ask_here
+from pytest_llm.inference.writing import prompt_of
+from pytest_llm.metrics.efficiency import RequestTimes, Time
+from pytest_llm.models.language_model import AnyModel, GenerativeModel
+from pytest_llm.statistics.jackknife import FloatArray
+from pytest_llm.tasks.decoding import Decoding
+from pytest_llm.tasks.prompt import Prompt
+from pytest_llm.tasks.timed import Timed
+
+Listener: TypeAlias = "Callable[[], None] | None"
+Ask: TypeAlias = Callable[[str, Listener], None]
+
+
+def clock() -> float:
+    """Seconds; only differences mean something. Tests put their own in its place."""
+    return time.perf_counter()
+
+
+@dataclass(frozen=True, slots=True)
+class Stamps:
+    """One request: seconds from its beginning."""
+
+    first: float
+    last: float
+    whole: float
+    tokens: int
+
+
+def time_requests(model: AnyModel, examples: Sequence[Example], task: Timed) -> list[RequestTimes]:
+    """When the first token, the last one and the whole answer to each prompt came, in each round.
+
+    Raises:
+        MisuseError: a model that writes no text, or not token by token where that is asked for; a prompt that does not fit.
+    """
+    ask = requests_to(model, task.generate.decoding, tokens=task.tokens)
+    prompts = prompts_of(model, examples, task.generate.prompt)
+    for number in range(task.warmup):
+        ask(prompts[number % len(prompts)], None)
+    found: list[list[Stamps]] = [[] for _ in prompts]
+    for number in range(task.rounds):
+        gc.collect()
+        # forwards, then backwards: a machine that grows slower does so for the first and the last prompt alike
+        for place in range(len(prompts)) if number % 2 == 0 else reversed(range(len(prompts))):
+            found[place].append(timed(model, ask, prompts[place], tokens=task.tokens))
+    return [
+        _times(stamps, prompt_length(model, prompt) if task.tokens else None)
+        for stamps, prompt in zip(found, prompts, strict=True)
+    ]
+
+
+def time_in_turn(
+    candidate: AnyModel, baseline: AnyModel, examples: Sequence[Example], task: Timed, *, of: Time, pairs: int
+) -> FloatArray:
+    """Seconds of the same requests to two models, `[pairs, 2]`: the candidate's and the baseline's.
+
+    In the order baseline, candidate, candidate, baseline (ABBA) for each prompt, then the next prompt: what changes
+    slowly on this machine changes for both, and neither always comes second.
+    """
+    models = (candidate, baseline)
+    asks = [requests_to(model, task.generate.decoding, tokens=task.tokens) for model in models]
+    prompts = [prompts_of(model, examples, task.generate.prompt) for model in models]
+    for number in range(task.warmup):
+        for ask, own in zip(asks, prompts, strict=True):
+            ask(own[number % len(own)], None)
+    gc.collect()
+    seconds = np.full((pairs, 2), math.nan)
+    for pair in range(pairs):
+        place = pair // 2 % len(examples)
+        for side in (1, 0) if pair % 2 == 0 else (0, 1):
+            stamps = timed(models[side], asks[side], prompts[side][place], tokens=task.tokens)
+            seconds[pair, side] = _times([stamps]).seconds(of)
+    return seconds
+
+
+def timed(model: AnyModel, ask: Ask, prompt: str, *, tokens: bool) -> Stamps:
+    """One request under the clock."""
+    stamps: list[float] = []
+    synchronise(model)
+    began = clock()
+    ask(prompt, (lambda: stamps.append(clock())) if tokens else None)
+    ended = clock()
+    first, last = (stamps[0] - began, stamps[-1] - began) if stamps else (math.nan, math.nan)
+    return Stamps(first, last, ended - began, len(stamps))
+
+
+def requests_to(model: AnyModel, decoding: Decoding, *, tokens: bool) -> Ask:
+    """How this model is asked once: by its own way to write for one, as a stream, or as a list of one prompt.
+
+    Args:
+        model: with a method `write_alone`, `stream(prompt, decoding)` or `generate(prompts, decoding)`.
+        decoding: how the answer is written.
+        tokens: it has to say when each token came.
+    """
+    if hasattr(model, "write_alone"):
+        alone = model.write_alone
+        return lambda prompt, listen: _text(model, alone(prompt, decoding, listen))
+    if tokens:
+        stream: Any = getattr(model, "stream", None)
+        if stream is None:
+            raise lacking(
+                model,
+                "when each token of its answer is there",
+                "a causal model of transformers, or an object with a method stream(prompt, decoding) that yields the pieces "
+                "of its answer as they come",
+            )
+        return lambda prompt, listen: _read(model, stream(prompt, decoding), listen)
+    if not isinstance(model, GenerativeModel):
+        raise lacking(
+            model,
+            "what comes next in words of its own",
+            "a causal model of transformers, or an object with a method generate(prompts, decoding)",
+        )
+    return lambda prompt, _: _text(
+        model, ask_here(model, "generate", [prompt], {"decoding": decoding}, deterministic=False)[0]
+    )
+
+
+def prompts_of(model: AnyModel, examples: Sequence[Example], prompt: object) -> list[str]:
+    assert isinstance(prompt, Prompt)
+    return [prompt_of(model, example, prompt) for example in examples]
+
+
+def prompt_length(model: Any, prompt: str) -> int | None:
+    """How many tokens the model reads; None where it cannot say."""
+    if hasattr(model, "prompt_length"):
+        return int(model.prompt_length(prompt))
+    return len(model.encode([prompt])[0]) if hasattr(model, "encode") else None
+
+
+def synchronise(model: object) -> None:
+    """Wait until the model's device has done all that it was given; a CPU does it at once."""
+    kind = str(getattr(model, "device", "cpu")).partition(":")[0]
+    if kind in ("cuda", "mps"):
+        import torch
+
+        getattr(torch, kind).synchronize(*([model.device] if kind == "cuda" else []))  # type: ignore[attr-defined]
+
+
+def _read(model: object, pieces: Any, listen: Listener) -> None:
+    for piece in pieces:
+        _text(model, piece)
+        if listen is not None:
+            listen()
+
+
+def _text(model: object, given: object) -> None:
+    if not isinstance(given, str):
+        raise MisuseError(f"{type(model).__name__} answered {given!r}; expected a text")
+
+
+def _times(stamps: Sequence[Stamps], prompt_tokens: int | None = None) -> RequestTimes:
+    first, last, whole, tokens = (
+        np.array([getattr(stamp, name) for stamp in stamps], dtype=np.float64)
+        for name in ("first", "last", "whole", "tokens")
+    )
+    return RequestTimes(first, last, whole, tokens, prompt_tokens)

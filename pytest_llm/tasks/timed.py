@@ -1,0 +1,77 @@
+"""Ask one prompt at a time and keep the clock, or watch the memory: what one user of the model would see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from pytest_llm.errors import MisuseError
+from pytest_llm.tasks.generate import Generate
+
+Place: TypeAlias = Literal["host", "device"]
+
+
+def _writing() -> Generate:
+    return Generate(filter="none", max_tokens=32)
+
+
+@dataclass(frozen=True)
+class Timed:
+    """Time single requests.
+
+    Args:
+        generate: what is asked of the model, and how long the answer may get. Its filter plays no part.
+        tokens: note when each token came, not only when the whole answer was there.
+        warmup: requests before the first one that counts: caches fill, kernels are chosen, clocks speed up.
+        rounds: how often each prompt is asked, in rounds over all prompts, forwards and backwards in turn. The median
+            of the rounds is the prompt's time: what disturbed the machine in one of them does not count.
+    """
+
+    generate: Generate = field(default_factory=_writing)
+    tokens: bool = False
+    warmup: int = 2
+    rounds: int = 3
+
+    def __post_init__(self) -> None:
+        _check(self.generate, warmup=(self.warmup, 0), rounds=(self.rounds, 1))
+        if self.tokens and self.generate.beams > 1:
+            raise MisuseError(
+                f"beams={self.generate.beams}: no token of a beam search is certain before the last, so it has no first "
+                f"token to be timed; time whole requests, or leave beams at 1"
+            )
+
+    @property
+    def signature(self) -> str:
+        return f"rounds:{self.rounds}|warmup:{self.warmup}|{self.generate.signature}"
+
+
+@dataclass(frozen=True)
+class Watched:
+    """Watch how much memory single requests take.
+
+    Args:
+        generate: what is asked of the model, as in `Timed`.
+        place: "host" or "device"; None: where the model is.
+        warmup: requests before the first one that counts; they touch the weights, which are counted by themselves.
+    """
+
+    generate: Generate = field(default_factory=_writing)
+    place: Place | None = None
+    warmup: int = 1
+
+    def __post_init__(self) -> None:
+        _check(self.generate, warmup=(self.warmup, 0))
+        if self.place not in ("host", "device", None):
+            raise MisuseError(f"place={self.place!r}: expected 'host', 'device' or None")
+
+    @property
+    def signature(self) -> str:
+        return f"warmup:{self.warmup}|{self.generate.signature}"
+
+
+def _check(generate: object, **counts: tuple[object, int]) -> None:
+    if not isinstance(generate, Generate):
+        raise MisuseError(f"generate={generate!r:.60}: expected Generate(…)")
+    for name, (value, least) in counts.items():
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise MisuseError(f"{name}={value!r}: expected a whole number, at least {least}")

@@ -181,6 +181,32 @@ def test_memory_that_runs_out_amid_writing_costs_slots_and_no_text(
     assert budget.tokens == 256
 
 
+def test_a_text_that_was_finished_before_memory_ran_out_is_not_written_again(
+    module: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[int] = []
+    begin, step = continuous_batching._Writer.begin, continuous_batching._Writer.step
+    failures = iter([True])
+
+    def listen(self: Any, texts: Sequence[Text]) -> None:
+        begun.extend(text.index for text in texts)
+        begin(self, texts)
+
+    def fail_once(self: Any) -> None:
+        if len(begun) > len(prompts) // 2 and next(failures, False):
+            raise torch.OutOfMemoryError("out of memory")
+        step(self)
+
+    prompts = mixed_prompts()
+    monkeypatch.setattr(continuous_batching, "MOST_SLOTS", 4)
+    monkeypatch.setattr(continuous_batching._Writer, "begin", listen)
+    monkeypatch.setattr(continuous_batching._Writer, "step", fail_once)
+    expected = [alone(name_of(module), prompt, MAX_TOKENS) for prompt in prompts]
+    assert together(module, prompts, Budget(1024)) == expected
+    assert set(begun) == set(range(len(prompts)))
+    assert 0 < len(begun) - len(prompts) <= 4  # only those that were in a slot
+
+
 def test_what_was_left_in_a_slot_is_not_seen() -> None:
     """NaN that lies behind a text's keys would spread even through a weight of 0."""
     attention = SlotAttention(2, 10)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -157,9 +158,14 @@ def test_equal_prompts_draw_the_same(model: TransformersModel) -> None:
     assert first == second
 
 
-def test_almost_no_temperature_is_greedy(model: TransformersModel) -> None:
-    assert sampled(model, PROMPTS[:3], temperature=1e-3) == model.generate(PROMPTS[:3], Decoding(max_tokens=8))
-    assert sampled(model, PROMPTS[:3], top_k=1) == model.generate(PROMPTS[:3], Decoding(max_tokens=8))
+@pytest.mark.parametrize("together", [True, False])
+def test_drawing_from_the_most_probable_token_alone_is_greedy(model: TransformersModel, together: bool) -> None:
+    let_pack(model, together)
+    expected = model.generate(PROMPTS[:3], Decoding(max_tokens=8))
+    narrow: list[dict[str, Any]] = [{"temperature": 1e-3}, {"temperature": 5.0, "top_k": 1}]
+    for settings in [*narrow, {"temperature": 5.0, "top_p": 1e-6}]:
+        assert sampled(model, PROMPTS[:3], **settings) == expected
+    assert sampled(model, PROMPTS[:3], temperature=5.0) != expected
 
 
 LOGITS = torch.tensor([2.0, 1.0, 0.5, 0.0, -1.0, -2.0, 1.5, -30.0])
@@ -212,6 +218,15 @@ def test_a_token_of_no_probability_is_never_drawn() -> None:
     logits[:, [4, 20]] = 0
     drawn = Sampler(Decoding(temperature=1.0))(logits, [Text(n, (n,)) for n in range(500)])
     assert set(drawn) == {4, 20}
+
+
+@pytest.mark.parametrize(("height", "drawn"), [(0.0, 4), (0.5, 20), (1 - 2**-53, 20)])
+def test_a_random_number_on_an_edge_draws_a_token_that_has_probability(height: float, drawn: int) -> None:
+    logits = torch.full((1, 30), float("-inf"))
+    logits[:, [4, 20]] = 0
+    sampler = Sampler(Decoding(temperature=1.0))
+    sampler._generator = lambda text: SimpleNamespace(random=lambda: height)  # type: ignore[method-assign,assignment,return-value]
+    assert sampler(logits, [Text(0, (1,))]) == [drawn]
 
 
 def test_seeds_are_the_same_on_every_machine() -> None:

@@ -78,8 +78,12 @@ def classify(model: AnyModel, examples: Sequence[Example], task: Classify) -> li
             "a model with a classification head, an object with a method classify(texts), or the labels to choose from: "
             "task=Classify(labels=[…])",
         )
-    assert isinstance(task.prompt, Prompt)
-    answers = ask(model, "classify", [example.text for example in examples])
+
+    def compute(missing: list[str]) -> list[Any]:
+        return ask(model, "classify", missing)
+
+    texts = [example.text for example in examples]
+    answers = remembered(model, texts, "classify", compute, lambda text: text)
     return [_checked(model, example, given) for example, given in zip(examples, answers, strict=True)]
 
 

@@ -6,6 +6,7 @@ process, no output until a test uses us.
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Generator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 
 from pytest_llm.errors import MisuseError
 from pytest_llm.fixtures import llm, llm_device, llm_devices, llm_measure  # noqa: F401  # pytest finds fixtures here
+from pytest_llm.inference.engine import Engine, using
 from pytest_llm.inference.memo import remembering
 from pytest_llm.markers import asked_by, help_lines
 from pytest_llm.models.devices import GpuRequirement, gpus, skip_reason, worker_number
@@ -45,6 +47,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="weights' type: auto (default: float32 on the CPU, the checkpoint's own type on a GPU), float32, …",
     )
     group.addoption("--llm-nightly", action="store_true", help="run the tests marked llm_nightly too")
+    group.addoption(
+        "--llm-deterministic",
+        action="store_true",
+        help="ask models about one text at a time, so that no answer depends, in its last digits, on the others; slower",
+    )
+    group.addoption(
+        "--llm-processes",
+        metavar="N",
+        type=_processes,
+        default=1,
+        help="share each model's work among N processes of this machine (default: 1); on the CPU they share the weights",
+    )
     parser.addini("llm_model", "the model of the fixture llm where neither --llm-model nor PYTEST_LLM_MODEL is given")
     parser.addini(
         "llm_thresholds", "a TOML file of limits: one table per suite name or test id (path from the ini file)"
@@ -61,9 +75,17 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", line)
 
 
+def _processes(given: str) -> int:
+    try:
+        return Engine(processes=int(given)).processes
+    except ValueError:  # MisuseError is one
+        raise argparse.ArgumentTypeError(f"{given!r}: expected a whole number of processes, at least 1") from None
+
+
 @pytest.hookimpl(wrapper=True)
-def pytest_runtestloop() -> Generator[None, object, object]:
-    with remembering():
+def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
+    option = session.config.getoption
+    with remembering(), using(Engine(deterministic=option("llm_deterministic"), processes=option("llm_processes"))):
         return (yield)
 
 

@@ -85,7 +85,8 @@ def test_a_chat_has_turns() -> None:
     ]
 
 
-CHATML = "{% for m in messages %}<{{ m['role'] }}>{{ m['content'] }}</>{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}"
+TURNS = "{% for m in messages %}<{{ m['role'] }}>{{ m['content'] }}</>{% endfor %}"
+CHAT_TEMPLATE = TURNS + "{% if add_generation_prompt %}<assistant>{% endif %}"
 
 
 def test_the_tokenizers_own_chat_template_is_used_where_there_is_one(
@@ -94,7 +95,7 @@ def test_the_tokenizers_own_chat_template_is_used_where_there_is_one(
     prompt = Prompt("{text}", shots=[ONE], chat=True)
     plain = prompt_of(tiny, TWO, prompt)
     assert plain == prompt.text(TWO) == "eins one\n\nzwei"  # tiny-decoder has none
-    monkeypatch.setattr(tiny.tokenizer, "chat_template", CHATML)
+    monkeypatch.setattr(tiny.tokenizer, "chat_template", CHAT_TEMPLATE)
     assert prompt_of(tiny, TWO, prompt) == "<user>eins</><assistant>one</><user>zwei</><assistant>"
     assert prompt_of(tiny, TWO, Prompt("{text}", shots=[ONE])) == plain  # not asked for
     assert prompt_of(object(), TWO, prompt) == plain  # a model of one's own has no tokenizer

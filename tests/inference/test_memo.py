@@ -59,7 +59,7 @@ def test_only_what_is_new_is_computed_in_the_order_given() -> None:
 def test_equal_texts_are_computed_once_even_without_a_memo() -> None:
     compute = Count()
     examples = [Example(name, text, name) for name, text in (("a", "same"), ("b", "other"), ("c", "same"))]
-    outputs = remembered(Stateful(), examples, "score", compute)
+    outputs = remembered(Stateful(), examples, "score", compute, text_of)
     assert [float(output[0]) for output in outputs] == [4, 5, 4]
     assert compute.asked == [["same", "other"]]
 
@@ -107,7 +107,7 @@ def test_the_pair_unused_for_longest_is_forgotten_first() -> None:
 
 def test_what_is_handed_out_cannot_be_changed() -> None:
     with remembering():
-        (output,) = remembered(Stateful(), load_examples(["text"]), "score", Count())
+        (output,) = remembered(Stateful(), load_examples(["text"]), "score", Count(), text_of)
         with pytest.raises(ValueError, match="read-only"):
             output[0] = 1
 

@@ -150,7 +150,9 @@ def test_without_leave_to_pack_nothing_is_packed(timed: list[float]) -> None:
     assert ask(may_pack=False) == "onednn"
 
 
-def test_a_kernel_that_computes_something_else_is_not_taken(timed: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kernel_that_computes_something_else_is_not_taken(
+    timed: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
     timed += [1.0]
     monkeypatch.setattr(linear_kernels, "_onednn", lambda weight, bias, rows: torch.zeros(len(rows), 96))
     assert ask() == "default"

@@ -11,9 +11,8 @@ import pytest
 from pytest_llm.errors import MisuseError
 
 if TYPE_CHECKING:
-    from pytest_llm.data.loading import Data
+    from pytest_llm.inference.measure import Answers, Questions
     from pytest_llm.models.language_model import AnyModel
-    from pytest_llm.models.loading import Model
     from pytest_llm.verdict import Measurement
 
 
@@ -68,13 +67,14 @@ def llm(request: pytest.FixtureRequest, llm_device: str) -> AnyModel:
 def llm_measure(request: pytest.FixtureRequest) -> Callable[..., Measurement]:
     """Measure and leave the verdict to the marker llm_threshold.
 
-    Call it as llm_measure("perplexity", texts); it measures the fixture llm, or what model=… names.
+    Call it as llm_measure("perplexity", texts); it measures the fixture llm, or what model=… names: another model, or a list of
+    outputs. task=…, engine=… and the metric's settings are passed on, as in llm_measure("bleu", rows, task=Generate(…)).
     """
     from pytest_llm.assertions.gate import assertion
     from pytest_llm.inference.measure import measure
 
     @assertion
-    def measure_now(metric: str, data: Data, *, model: Model | None = None, **settings: Any) -> Measurement:
+    def measure_now(metric: str, data: Questions, *, model: Answers | None = None, **settings: Any) -> Measurement:
         return measure(request.getfixturevalue("llm") if model is None else model, data, metric, **settings)
 
     return measure_now

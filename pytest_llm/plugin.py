@@ -6,6 +6,7 @@ process, no output until a test uses us.
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Generator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 from pytest_llm.data.sampling import Sample, parse_sample, sampling
 from pytest_llm.errors import MisuseError
 from pytest_llm.fixtures import llm, llm_device, llm_devices, llm_measure  # noqa: F401  # pytest finds fixtures here
+from pytest_llm.inference.engine import Engine, using
 from pytest_llm.inference.memo import remembering
 from pytest_llm.markers import asked_by, help_lines
 from pytest_llm.models.devices import GpuRequirement, gpus, skip_reason, worker_number
@@ -52,6 +54,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="use only so many examples of each data set, or a share such as 10%%: always the same ones; for quick runs",
     )
     group.addoption("--llm-nightly", action="store_true", help="run the tests marked llm_nightly too")
+    group.addoption(
+        "--llm-deterministic",
+        action="store_true",
+        help="ask models about one text at a time, so that no answer depends, in its last digits, on the others; slower",
+    )
+    group.addoption(
+        "--llm-processes",
+        metavar="N",
+        type=_processes,
+        default=1,
+        help="share each model's work among N processes of this machine (default: 1); on the CPU they share the weights",
+    )
     parser.addini("llm_model", "the model of the fixture llm where neither --llm-model nor PYTEST_LLM_MODEL is given")
     parser.addini(
         "llm_thresholds", "a TOML file of limits: one table per suite name or test id (path from the ini file)"
@@ -73,9 +87,18 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", line)
 
 
+def _processes(given: str) -> int:
+    try:
+        return Engine(processes=int(given)).processes
+    except ValueError:  # MisuseError is one
+        raise argparse.ArgumentTypeError(f"{given!r}: expected a whole number of processes, at least 1") from None
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
-    with remembering(), sampling(session.config.stash.get(SAMPLE, None)):
+    option, stash = session.config.getoption, session.config.stash
+    engine = Engine(deterministic=option("llm_deterministic"), processes=option("llm_processes"))
+    with remembering(), sampling(stash.get(SAMPLE, None)), using(engine):
         return (yield)
 
 

@@ -1,15 +1,17 @@
-"""Models whose probabilities can be added up by hand."""
+"""Models whose probabilities can be added up by hand, and models that answer what they were told to."""
 
 from __future__ import annotations
 
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from pytest_llm.models.language_model import Window
 from pytest_llm.statistics.jackknife import FloatArray
+from pytest_llm.tasks.decoding import Decoding
 
 
 class UniformModel:
@@ -96,3 +98,29 @@ class WorkerModel:
         if "fail" in texts:
             raise ZeroDivisionError("the model's own mistake")
         return [(text, os.getpid(), self.state, len(texts)) for text in texts]
+
+
+class Writer:
+    """Answers each prompt with the text it was told to write, and remembers what it was asked."""
+
+    def __init__(self, texts: Mapping[str, str]) -> None:
+        self.texts = texts
+        self.calls: list[list[str]] = []
+        self.decodings: list[Decoding] = []
+
+    def generate(self, prompts: Sequence[str], decoding: Decoding) -> list[str]:
+        self.calls.append(list(prompts))
+        self.decodings.append(decoding)
+        return [self.texts[prompt] for prompt in prompts]
+
+
+class Labeller:
+    """Gives each text the label, or the probabilities of labels, it was told to give."""
+
+    def __init__(self, answers: Mapping[str, Any]) -> None:
+        self.answers = answers
+        self.calls: list[list[str]] = []
+
+    def classify(self, texts: Sequence[str]) -> list[Any]:
+        self.calls.append(list(texts))
+        return [self.answers[text] for text in texts]

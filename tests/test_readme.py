@@ -14,18 +14,31 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_quickstart_is_the_example() -> None:
+def test_the_quickstart_is_the_whole_example() -> None:
     (shown,) = re.findall(r"<!-- examples/test_quickstart.py -->\n```python\n(.*?)```", README, re.DOTALL)
     assert (ROOT / "examples" / "test_quickstart.py").read_text(encoding="utf-8").endswith(shown)
 
 
-def test_the_output_shown_is_the_output_printed(pytester: pytest.Pytester) -> None:
-    (shown,) = re.findall(r"<!-- pytest examples/test_quickstart.py -->\n```console\n(.*?)```", README, re.DOTALL)
-    (pytester.path / "test_quickstart.py").write_text((ROOT / "examples" / "test_quickstart.py").read_text())
-    printed = pytester.runpytest_subprocess("-p", "no:cacheprovider", "--llm-device=cpu").outlines
-    for line in shown.splitlines():
-        if line.startswith(("E  ", "PASSED", "FAILED")):
-            assert line in printed
+def test_what_is_shown_of_an_example_stands_in_it() -> None:
+    shown = re.findall(r"<!-- (examples/\w+.py) -->\n```python\n(.*?)```", README, re.DOTALL)
+    assert len(shown) == 3
+    for name, part in shown:
+        assert part in (ROOT / name).read_text(encoding="utf-8")
+
+
+COMMANDS = re.findall(r"<!-- pytest examples/(\w+.py)(.*?) -->\n```console\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.mark.parametrize(("name", "arguments", "shown"), COMMANDS, ids=[name for name, *_ in COMMANDS])
+def test_the_output_shown_is_the_output_printed(
+    pytester: pytest.Pytester, name: str, arguments: str, shown: str
+) -> None:
+    (pytester.path / name).write_text((ROOT / "examples" / name).read_text(encoding="utf-8"), encoding="utf-8")
+    printed = pytester.runpytest_subprocess("-p", "no:cacheprovider", "--llm-device=cpu", *arguments.split()).outlines
+    lines = [line for line in shown.splitlines() if line.startswith(("E  ", "PASSED", "FAILED"))]
+    assert len(lines) > 4
+    for line in lines:
+        assert line in printed
 
 
 @pytest.mark.parametrize(

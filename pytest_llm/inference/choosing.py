@@ -44,7 +44,7 @@ def choose(model: AnyModel, examples: Sequence[Example], task: Choose) -> list[C
         for choice in of_one
     ]
     owners = [example for example, of_one in zip(examples, choices, strict=True) for _ in of_one]
-    example_of = dict(zip(pairs, owners, strict=True))
+    example_of = dict(reversed(list(zip(pairs, owners, strict=True))))  # of several the first
 
     def compute(missing: list[tuple[str, str]]) -> list[Any]:
         about = [example_of[pair] for pair in missing]
@@ -78,8 +78,13 @@ def classify(model: AnyModel, examples: Sequence[Example], task: Classify) -> li
             "a model with a classification head, an object with a method classify(texts), or the labels to choose from: "
             "task=Classify(labels=[…])",
         )
-    assert isinstance(task.prompt, Prompt)
-    answers = ask(model, "classify", [example.text for example in examples])
+
+    def compute(missing: list[str]) -> list[Any]:
+        answers = ask(model, "classify", missing)
+        return [answer.item() if isinstance(answer, np.generic) else answer for answer in answers]
+
+    texts = [example.text for example in examples]
+    answers = remembered(model, texts, "classify", compute, lambda text: text)
     return [_checked(model, example, given) for example, given in zip(examples, answers, strict=True)]
 
 

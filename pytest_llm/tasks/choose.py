@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pytest_llm.data.example import Example
@@ -41,6 +41,9 @@ class Choose:
         prompt = self.prompt
         if not isinstance(prompt, Prompt):
             prompt = Prompt(prompt, self.answer, self.shots, self.separator, self.chat, self.system)
+        if self.choices is not None:  # which worked examples do not bring, but are answered from
+            shots = (replace(shot, row={**shot.row, "choices": self.choices}) for shot in prompt.shots)
+            prompt = replace(prompt, shots=tuple(shots))
         object.__setattr__(self, "prompt", prompt)
 
     def choices_of(self, example: Example) -> tuple[str, ...]:

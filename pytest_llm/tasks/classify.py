@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from pytest_llm.data.example import Example
 from pytest_llm.errors import MisuseError
 from pytest_llm.tasks.choose import Choose
 from pytest_llm.tasks.prompt import Prompt, Template
@@ -19,7 +20,7 @@ class Classify:
         labels: the labels; or a mapping from each label to the word that stands for it in text, such as
             {0: "negative", 1: "positive"}. None: the model's own classification head knows them.
         prompt: template of the prompt that the label follows; see `Prompt`.
-        shots: worked examples before it.
+        shots: worked examples before it; of these, `{target}` is the word of the label.
         answer: how a worked example goes on after the prompt.
         separator: stands between worked examples.
         chat: use the tokenizer's chat template.
@@ -57,7 +58,17 @@ class Classify:
         prompt = self.prompt
         if not isinstance(prompt, Prompt):
             prompt = Prompt(prompt, self.answer, self.shots, self.separator, self.chat, self.system)
+        prompt = replace(prompt, shots=tuple(map(self._in_words, prompt.shots)))
         return Choose(prompt, choices=tuple(self.words.values()), delimiter=self.delimiter)
+
+    def _in_words(self, shot: Example) -> Example:
+        assert self.words is not None
+        if not isinstance(shot.target, Hashable) or shot.target not in self.words:
+            raise MisuseError(
+                f"the target of the worked example {shot.label} is {shot.target!r}, which is none of the labels "
+                f"{list(self.words)!r}"
+            )
+        return replace(shot, target=self.words[shot.target])
 
     @property
     def signature(self) -> str:

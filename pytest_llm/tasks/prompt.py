@@ -103,7 +103,9 @@ def columns_of(example: Example) -> Mapping[str, Any]:
     if isinstance(target, Sequence) and not isinstance(target, str) and target:
         target = target[0]
     choices = example.row.get("choices")
-    right = choices[target] if isinstance(target, int) and isinstance(choices, Sequence) else target
+    right = target
+    if isinstance(target, int) and isinstance(choices, Sequence) and 0 <= target < len(choices):
+        right = choices[target]
     return {**example.row, "text": example.text, "target": target, "choice": right}
 
 

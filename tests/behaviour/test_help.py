@@ -30,6 +30,8 @@ def test_options_and_ini_keys_are_in_the_help(pytester: pytest.Pytester) -> None
         "--llm-device=DEVICE",
         "--llm-dtype",
         "--llm-nightly",
+        "--llm-deterministic",
+        "--llm-processes=N",
         "llm_model",
         "llm_thresholds",
     ):

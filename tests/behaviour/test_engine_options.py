@@ -1,0 +1,71 @@
+"""Promise: --llm-deterministic and --llm-processes say how models are asked, unless an assertion's engine= does."""
+
+from __future__ import annotations
+
+import pytest
+
+COUNTING = """
+    import math, os
+    import pytest
+    from pytest_llm import Engine, assert_perplexity_below
+
+    TEXTS = ["one", "two", "three"]
+
+    class Counting:
+        def __init__(self):
+            self.calls = []
+
+        def score(self, texts):
+            self.calls.append(len(texts))
+            return [[-math.log(8)] * len(text) for text in texts]
+
+    class Confessing:
+        '''Its perplexity is the number of the process that answers, so that the test can tell which did.'''
+
+        def score(self, texts):
+            return [[-math.log(os.getpid())] for text in texts]
+
+    def test_calls():
+        model = Counting()
+        assert_perplexity_below(model, TEXTS, 9)
+        print("asked about", model.calls)
+
+    def test_engine_wins():
+        model = Counting()
+        assert_perplexity_below(model, TEXTS, 9, engine=Engine())
+        print("with its own engine", model.calls)
+
+    def test_process():
+        measured = assert_perplexity_below(Confessing(), TEXTS, 1e12)
+        print("here" if measured.value == pytest.approx(os.getpid(), rel=1e-9) else "elsewhere")
+"""
+
+
+def run(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
+    pytester.makepyfile(COUNTING)
+    return pytester.runpytest_subprocess("-s", "-p", "no:cacheprovider", *arguments)
+
+
+def test_by_default_a_model_is_asked_about_all_texts_at_once(pytester: pytest.Pytester) -> None:
+    result = run(pytester)
+    result.assert_outcomes(passed=3)
+    result.stdout.fnmatch_lines(["*asked about [[]3]", "*with its own engine [[]3]", "*here"])
+
+
+def test_deterministic_asks_about_one_text_at_a_time(pytester: pytest.Pytester) -> None:
+    result = run(pytester, "--llm-deterministic")
+    result.assert_outcomes(passed=3)
+    result.stdout.fnmatch_lines(["*asked about [[]1, 1, 1]", "*with its own engine [[]3]", "*here"])
+
+
+def test_processes_answer_in_place_of_this_one(pytester: pytest.Pytester) -> None:
+    result = run(pytester, "--llm-processes=2")
+    result.assert_outcomes(passed=3)
+    result.stdout.fnmatch_lines(["*asked about [[]]", "*with its own engine [[]3]", "*elsewhere"])
+
+
+@pytest.mark.parametrize("given", ["0", "-1", "two", "1.5"])
+def test_a_number_that_is_none_is_a_usage_error(pytester: pytest.Pytester, given: str) -> None:
+    result = pytester.runpytest(f"--llm-processes={given}")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"*--llm-processes: '{given}': expected a whole number of processes, at least 1"])

@@ -25,15 +25,23 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pytest_llm.assertions.custom import assert_metric_above, assert_metric_below
+    from pytest_llm.assertions.efficiency import (
+        assert_latency_below,
+        assert_model_size_below,
+        assert_peak_memory_below,
+        assert_throughput_above,
+    )
     from pytest_llm.assertions.language_modeling import (
         assert_conditional_perplexity_below,
         assert_pseudo_perplexity_below,
     )
     from pytest_llm.assertions.quality import assert_perplexity_below
+    from pytest_llm.assertions.regression import assert_latency_no_regression
     from pytest_llm.data.embedded import embedded
     from pytest_llm.data.example import Example
     from pytest_llm.data.loading import Columns, load_examples
     from pytest_llm.errors import MetricWarning, MisuseError
+    from pytest_llm.inference.calibration import Calibration
     from pytest_llm.inference.measure import measure
     from pytest_llm.limit import Limit
     from pytest_llm.metrics.custom import llm_metric
@@ -50,6 +58,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Calibration": "inference.calibration",
     "Columns": "data.loading",
     "ConditionalModel": "models.language_model",
     "Example": "data.example",
@@ -65,10 +74,15 @@ _HOMES = {
     "Window": "models.language_model",
     "WindowedModel": "models.language_model",
     "assert_conditional_perplexity_below": "assertions.language_modeling",
+    "assert_latency_below": "assertions.efficiency",
+    "assert_latency_no_regression": "assertions.regression",
     "assert_metric_above": "assertions.custom",
     "assert_metric_below": "assertions.custom",
+    "assert_model_size_below": "assertions.efficiency",
+    "assert_peak_memory_below": "assertions.efficiency",
     "assert_perplexity_below": "assertions.quality",
     "assert_pseudo_perplexity_below": "assertions.language_modeling",
+    "assert_throughput_above": "assertions.efficiency",
     "embedded": "data.embedded",
     "judge": "verdict",
     "llm_metric": "metrics.custom",
@@ -78,6 +92,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Calibration",
     "Columns",
     "ConditionalModel",
     "Example",
@@ -93,10 +108,15 @@ __all__ = [
     "Window",
     "WindowedModel",
     "assert_conditional_perplexity_below",
+    "assert_latency_below",
+    "assert_latency_no_regression",
     "assert_metric_above",
     "assert_metric_below",
+    "assert_model_size_below",
+    "assert_peak_memory_below",
     "assert_perplexity_below",
     "assert_pseudo_perplexity_below",
+    "assert_throughput_above",
     "embedded",
     "judge",
     "llm_metric",

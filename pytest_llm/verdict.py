@@ -186,7 +186,9 @@ def _judge_with_confidence(m: Measurement, limit: Limit, confidence: float) -> V
     claim = f"{m.metric} {value} is {{}} {limit.side} {number}"
     if m.estimate is None or m.estimate.units < FEWEST_UNITS:
         units, unit = (1, "document") if m.estimate is None else (m.estimate.units, m.estimate.basis.unit)
-        sentence = f"{claim.format('not proven')}: {units} independent {unit}{'s' * (units != 1)}, at least 10 are needed"
+        sentence = (
+            f"{claim.format('not proven')}: {units} independent {unit}{'s' * (units != 1)}, at least 10 are needed"
+        )
         return Verdict(Outcome.INCONCLUSIVE, sentence, m, limit)
     bound = m.estimate.upper(confidence) if limit.side == "below" else m.estimate.lower(confidence)
     which = f"the {confidence * 100:g} % {'upper' if limit.side == 'below' else 'lower'} bound is {_number(bound)}"

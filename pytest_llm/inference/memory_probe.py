@@ -78,7 +78,9 @@ def gauge_for(place: Place, device: str) -> Gauge:
     """
     if place == "device":
         if not device.startswith("cuda"):
-            raise MisuseError(f"the model is on {device}, so it takes no memory of a GPU: watch the host (where='host')")
+            raise MisuseError(
+                f"the model is on {device}, so it takes no memory of a GPU: watch the host (where='host')"
+            )
         return DeviceGauge(device)
     if not (_SELF / "statm").is_file():
         raise MisuseError("this system has no /proc to read a process' memory from: watch a GPU, or run on Linux")

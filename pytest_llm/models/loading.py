@@ -83,7 +83,7 @@ def load_model(
     if dtype not in ("auto", "float32", "bfloat16", "float16"):
         raise MisuseError(f"dtype {dtype!r}: expected auto, float32, bfloat16 or float16")
     place = choose_device(device)
-    path = _find(str(source))
+    path = checkpoint_at(str(source))
     options: dict[str, Any] = {"trust_remote_code": trust_remote_code}
     if path is None:
         origin, name = str(source), str(source)
@@ -148,7 +148,7 @@ def _wrapped(kind: Kind, module: Any, tokenizer: Any, name: str | None = None) -
             return TransformersModel(module, tokenizer, name=name)
 
 
-def _find(source: str) -> Path | None:
+def checkpoint_at(source: str) -> Path | None:
     """The file or folder of a model; None for what can only be a hub id."""
     if not source:
         raise MisuseError("no model at '': no such file or folder")

@@ -1,4 +1,4 @@
-"""How large a model is: in parameters, in memory, on disk. Counted tensor by tensor and file by file, so that a report can name them.
+"""How large a model is: in parameters, in memory, on disk; tensor by tensor and file by file, so that a report can name them.
 
 Tied weights are one tensor. What a quantised layer packs into one object is counted by the tensors inside.
 """
@@ -63,7 +63,9 @@ def on_disk(source: Path) -> dict[str, int]:
         files = sorted({file for pattern in patterns for file in source.glob(pattern)})
         if files:
             return {file.name: file.stat().st_size for file in files}
-    raise MisuseError(f"no weights (*.safetensors, *.gguf, *.bin) at {str(source)!r}: give the checkpoint's folder or file")
+    raise MisuseError(
+        f"no weights (*.safetensors, *.gguf, *.bin) at {str(source)!r}: give the checkpoint's folder or file"
+    )
 
 
 def source_of(model: object) -> Path:
@@ -77,7 +79,9 @@ def source_of(model: object) -> Path:
     if file.suffix == ".gguf" and file.is_file():
         return file
     if not folder.is_dir():
-        raise MisuseError(f"{getattr(model, 'name', type(model).__name__)} does not say which folder it is from: give its path")
+        raise MisuseError(
+            f"{getattr(model, 'name', type(model).__name__)} does not say which folder it is from: give its path"
+        )
     return folder
 
 

@@ -28,7 +28,7 @@ _ROUNDING = 1e-9
 
 
 def fewest_for(q: float) -> int:
-    """How many times it takes before the quantile is not simply the longest (or the shortest) one: 2, 10, 20, 100 for p50 to p99."""
+    """How many times it takes to have one beyond the quantile: 2 for the p50, 10 for the p90, 20 for the p95, 100 for the p99."""
     return math.ceil(1 / min(q, 1 - q) - _ROUNDING)
 
 

@@ -142,7 +142,7 @@ class Latency:
             return line
         noise = rounds - rounds.mean(axis=1, keepdims=True)
         alike = autocorrelation(list(noise.T))
-        line += f"; rounds differ by {np.median(np.ptp(rounds, axis=1)):.1%}"
+        line += f"; rounds differ by {np.expm1(np.median(np.ptp(rounds, axis=1))):.1%}"
         if alike > ALIKE:
             line += (
                 f"\nneighbouring requests are alike (autocorrelation {alike:.2f}): something else runs on this machine, and "

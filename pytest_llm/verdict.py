@@ -219,7 +219,7 @@ def _not_a_number(m: Measurement) -> str:
     values = zip(m.examples, m.example_values, strict=True)
     broken = [_printable(example.label) for example, value in values if math.isnan(value)]
     names = ", ".join(broken[:WORST]) + (", …" if len(broken) > WORST else "")
-    return f"{m.metric} is not a number: {len(broken)} of {m.n} examples gave NaN ({names})"
+    return f"{m.metric} is not a number: {len(broken)} of {m.n} {m.row}s gave NaN ({names})"
 
 
 def _interval(m: Measurement) -> str:

@@ -54,7 +54,9 @@ class Writer:
 class Streamer(Writer):
     """Writes so many tokens: the first after `first` seconds, each further one after `each`, and tidies up for `after`."""
 
-    def __init__(self, clock: Clock, tokens: int = 5, first: float = 0.5, each: float = 0.1, after: float = 0.0) -> None:
+    def __init__(
+        self, clock: Clock, tokens: int = 5, first: float = 0.5, each: float = 0.1, after: float = 0.0
+    ) -> None:
         super().__init__(clock, lambda _: first + each * (tokens - 1) + after)
         self.tokens, self.first, self.each, self.after = tokens, first, each, after
 

@@ -106,9 +106,7 @@ def test_two_models_are_asked_a_b_b_a_for_each_prompt(clock: Clock) -> None:
     assert seconds.tolist() == [[2.0, 1.0]] * 6
     assert order[:2] == [("candidate", "one"), ("baseline", "one")]  # warm-up of both
     a_b_b_a = ["baseline", "candidate", "candidate", "baseline"]
-    assert order[2:] == [
-        (name, prompt) for prompt in ("one", "two words", "one") for name in a_b_b_a
-    ]
+    assert order[2:] == [(name, prompt) for prompt in ("one", "two words", "one") for name in a_b_b_a]
 
 
 @pytest.mark.parametrize(

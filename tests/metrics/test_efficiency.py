@@ -102,8 +102,7 @@ def test_it_says_so_when_neighbouring_requests_are_disturbed_together() -> None:
 
 @pytest.mark.parametrize("outputs", [[whole(1.0), whole(2.0)], [whole(1.0, 0.0), whole(1.0, 2.0)]])
 def test_nothing_is_said_of_rounds_that_cannot_be_compared(outputs: list[RequestTimes]) -> None:
-    with np.errstate(divide="ignore"):
-        assert "rounds" not in Latency(quantile=0.5).explain_outputs(outputs)
+    assert "rounds" not in Latency(quantile=0.5).explain_outputs(outputs)
 
 
 def value(metric: Throughput, outputs: list[RequestTimes]) -> float:
@@ -128,7 +127,11 @@ def test_an_answer_of_one_token_says_nothing_of_decoding() -> None:
 
 @pytest.mark.parametrize("phase", ["prefill", "decoding"])
 def test_a_clock_that_stands_still_leaves_no_throughput(phase: Any) -> None:
-    assert math.isnan(value(Throughput(phase), [times((0.0, 0.0, 0.0, 5), prompt_tokens=3), times((1.0, 2.0, 3.0, 5), prompt_tokens=3)]))
+    assert math.isnan(
+        value(
+            Throughput(phase), [times((0.0, 0.0, 0.0, 5), prompt_tokens=3), times((1.0, 2.0, 3.0, 5), prompt_tokens=3)]
+        )
+    )
 
 
 def test_prompts_that_cannot_be_counted_have_no_prefill_throughput() -> None:
@@ -177,7 +180,10 @@ def test_settings_reach_the_task() -> None:
     ("kind", "settings", "message"),
     [
         (Latency, {"of": "speed"}, "metric='speed': expected one of 'latency', 'time_to_first_token'"),
-        *((Latency, {"quantile": wrong}, "expected a share such as 0.95") for wrong in (0, 1, 95, True, "p95", math.nan)),
+        *(
+            (Latency, {"quantile": wrong}, "expected a share such as 0.95")
+            for wrong in (0, 1, 95, True, "p95", math.nan)
+        ),
         (Throughput, {"phase": "writing"}, "phase='writing': expected 'prefill' or 'decoding'"),
     ],
 )

@@ -46,13 +46,12 @@ def as_language_model(model: Model) -> AnyModel:
         return load_model(model)
     if isinstance(model, tuple):
         return _pair(model)
-    if isinstance(
-        model,
-        WindowedModel | LanguageModel | ConditionalModel | MaskedLanguageModel | GenerativeModel | Classifier,
-    ):
+    if isinstance(model, WindowedModel | LanguageModel | ConditionalModel | MaskedLanguageModel):
         return model
-    if hasattr(model, "get_input_embeddings"):
+    if hasattr(model, "get_input_embeddings"):  # of transformers, which has a generate of its own kind
         raise MisuseError(f"{type(model).__name__} came without its tokenizer: give the pair (model, tokenizer)")
+    if isinstance(model, GenerativeModel | Classifier):
+        return model
     raise MisuseError(
         f"{type(model).__name__} is no language model: expected a path, a hub id, a (model, tokenizer) pair or an object "
         f"with a method score(texts) that returns the log-probability of each token of each text (or score_pairs, "

@@ -141,7 +141,12 @@ def test_a_limit_in_products_moves_with_the_machine(clock: Clock, monkeypatch: p
 
 def test_the_calibration_runs_on_the_model_s_device(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     devices = []
-    monkeypatch.setattr(Calibration, "blocks", lambda _, device: devices.append(device) or [1.0])
+
+    def blocks(_: Calibration, device: object) -> list[float]:
+        devices.append(device)
+        return [1.0]
+
+    monkeypatch.setattr(Calibration, "blocks", blocks)
     model = Writer(clock, numbered)
     assert_latency_below(model, PROMPTS, 99, relative_to=Calibration())
     model.device = "mps-like"  # type: ignore[attr-defined]
@@ -195,7 +200,11 @@ def test_memory_is_weighed_where_the_model_is_unless_told(
         def taken(self) -> int:
             return 1_000_000
 
-    monkeypatch.setattr(memory_probe, "gauge_for", lambda place, device: places.append(place) or Fixed())
+    def gauge_for(place: str, device: str) -> Fixed:
+        places.append(place)
+        return Fixed()
+
+    monkeypatch.setattr(memory_probe, "gauge_for", gauge_for)
     task = Generate(max_tokens=2)
     measured = assert_peak_memory_below(tiny, ["It is", "Catherine"], "9MB", task=task)
     assert measured.metric == "peak_host_memory"

@@ -61,7 +61,7 @@ def test_each_request_is_weighed_from_its_own_beginning(monkeypatch: pytest.Monk
         scale.take(len(prompt) * 100)
         scale.take(len(prompt) * -90)  # some of it is kept
 
-    found = watch_requests(Taker(take), load_examples(["abcdefgh", "ab", "abcd"]), Watched(warmup=2))  # type: ignore[arg-type]
+    found = watch_requests(Taker(take), load_examples(["abcdefgh", "ab", "abcd"]), Watched(warmup=2))
     assert found == [PeakMemory(0, 800), PeakMemory(0, 200), PeakMemory(0, 400)]
 
 
@@ -94,10 +94,10 @@ def test_what_was_taken_and_given_back_is_seen(gauge: Callable[[], Any]) -> None
 def test_a_request_of_this_process_is_seen_and_its_past_is_not() -> None:
     sizes = {"small": 1, "large": 96}
     model = Taker(lambda prompt: bytearray(b"x") * (sizes[prompt] * MIB))
-    small, large = watch_requests(model, load_examples(["small", "large"]), Watched(place="host"))  # type: ignore[arg-type]
+    small, large = watch_requests(model, load_examples(["small", "large"]), Watched(place="host"))
     assert large.work > 90 * MIB
     assert small.work < 60 * MIB  # the warm-up took 1 MiB, the past of this process far more
-    again = watch_requests(model, load_examples(["large", "small"]), Watched(place="host"))  # type: ignore[arg-type]
+    again = watch_requests(model, load_examples(["large", "small"]), Watched(place="host"))
     assert again[1].work < 60 * MIB  # after the large one
 
 

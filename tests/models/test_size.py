@@ -52,7 +52,8 @@ def test_a_place_counts_what_is_there() -> None:
     assert bytes_in_memory(object(), "host") == 0
 
 
-def test_tensors_without_data_are_not_there() -> None:
+def test_tensors_without_data_are_parameters_and_take_nothing() -> None:
+    assert parameters(Holder(Tied().to("meta"))) == {"embed.weight": 40, "head.bias": 10}
     assert in_memory(Holder(Tied().to("meta"))) == {}
 
 

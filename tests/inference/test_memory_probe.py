@@ -91,6 +91,29 @@ def test_what_was_taken_and_given_back_is_seen(gauge: Callable[[], Any]) -> None
 
 
 @linux
+@pytest.mark.parametrize("gauge", [HighWater, Sampler])
+def test_memory_that_the_allocator_kept_is_given_back_first(
+    monkeypatch: pytest.MonkeyPatch, gauge: Callable[[], Any]
+) -> None:
+    """Else a request that uses it again would seem to take nothing."""
+    steps: list[str] = []
+    monkeypatch.setattr(memory_probe, "_trim", lambda: steps.append("trim"))
+
+    def read(*_: str) -> int:
+        steps.append("read")
+        return 1
+
+    monkeypatch.setattr(memory_probe, "_status", read)
+    monkeypatch.setattr(memory_probe, "_resident", read)
+    monkeypatch.setattr(Path, "write_text", lambda *_, **__: 1)
+    own = gauge()
+    own.begin()
+    own.taken()
+    assert steps[0] == "trim"
+    assert steps.count("trim") == 1
+
+
+@linux
 def test_a_request_of_this_process_is_seen_and_its_past_is_not() -> None:
     sizes = {"small": 1, "large": 96}
     model = Taker(lambda prompt: bytearray(b"x") * (sizes[prompt] * MIB))

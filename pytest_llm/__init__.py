@@ -36,6 +36,12 @@ if TYPE_CHECKING:
     )
     from pytest_llm.assertions.custom import assert_metric_above, assert_metric_below
     from pytest_llm.assertions.divergence import assert_mean_kld_below, assert_same_top_above
+    from pytest_llm.assertions.efficiency import (
+        assert_latency_below,
+        assert_model_size_below,
+        assert_peak_memory_below,
+        assert_throughput_above,
+    )
     from pytest_llm.assertions.extraction import (
         assert_entity_f1_above,
         assert_entity_precision_above,
@@ -54,6 +60,7 @@ if TYPE_CHECKING:
         assert_ter_below,
     )
     from pytest_llm.assertions.quality import assert_perplexity_below
+    from pytest_llm.assertions.regression import assert_latency_no_regression
     from pytest_llm.assertions.retrieval import assert_mrr_above, assert_ndcg_above, assert_recall_at_k_above
     from pytest_llm.assertions.transcription import (
         assert_cer_below,
@@ -65,6 +72,7 @@ if TYPE_CHECKING:
     from pytest_llm.data.example import Example
     from pytest_llm.data.loading import Columns, load_examples
     from pytest_llm.errors import MetricWarning, MisuseError
+    from pytest_llm.inference.calibration import Calibration
     from pytest_llm.inference.engine import Engine
     from pytest_llm.inference.measure import measure
     from pytest_llm.limit import Limit
@@ -88,6 +96,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Calibration": "inference.calibration",
     "ChoiceScores": "metrics.multiple_choice",
     "Choose": "tasks.choose",
     "Classify": "tasks.classify",
@@ -122,14 +131,18 @@ _HOMES = {
     "assert_entity_recall_above": "assertions.extraction",
     "assert_exact_match_above": "assertions.answers",
     "assert_f1_above": "assertions.classification",
+    "assert_latency_below": "assertions.efficiency",
+    "assert_latency_no_regression": "assertions.regression",
     "assert_matthews_correlation_above": "assertions.classification",
     "assert_mean_kld_below": "assertions.divergence",
     "assert_mer_below": "assertions.transcription",
     "assert_meteor_above": "assertions.overlap",
     "assert_metric_above": "assertions.custom",
     "assert_metric_below": "assertions.custom",
+    "assert_model_size_below": "assertions.efficiency",
     "assert_mrr_above": "assertions.retrieval",
     "assert_ndcg_above": "assertions.retrieval",
+    "assert_peak_memory_below": "assertions.efficiency",
     "assert_perplexity_below": "assertions.quality",
     "assert_precision_above": "assertions.classification",
     "assert_pseudo_perplexity_below": "assertions.language_modeling",
@@ -139,6 +152,7 @@ _HOMES = {
     "assert_same_top_above": "assertions.divergence",
     "assert_squad_f1_above": "assertions.answers",
     "assert_ter_below": "assertions.overlap",
+    "assert_throughput_above": "assertions.efficiency",
     "assert_wer_below": "assertions.transcription",
     "assert_wil_below": "assertions.transcription",
     "embedded": "data.embedded",
@@ -150,6 +164,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Calibration",
     "ChoiceScores",
     "Choose",
     "Classify",
@@ -184,14 +199,18 @@ __all__ = [
     "assert_entity_recall_above",
     "assert_exact_match_above",
     "assert_f1_above",
+    "assert_latency_below",
+    "assert_latency_no_regression",
     "assert_matthews_correlation_above",
     "assert_mean_kld_below",
     "assert_mer_below",
     "assert_meteor_above",
     "assert_metric_above",
     "assert_metric_below",
+    "assert_model_size_below",
     "assert_mrr_above",
     "assert_ndcg_above",
+    "assert_peak_memory_below",
     "assert_perplexity_below",
     "assert_precision_above",
     "assert_pseudo_perplexity_below",
@@ -201,6 +220,7 @@ __all__ = [
     "assert_same_top_above",
     "assert_squad_f1_above",
     "assert_ter_below",
+    "assert_throughput_above",
     "assert_wer_below",
     "assert_wil_below",
     "embedded",

@@ -221,7 +221,7 @@ def _not_a_number(m: Measurement) -> str:
     if not broken:
         return f"{m.metric} is not a number: it has no value for these {m.n} examples together"
     names = ", ".join(broken[:WORST]) + (", …" if len(broken) > WORST else "")
-    return f"{m.metric} is not a number: {len(broken)} of {m.n} examples gave NaN ({names})"
+    return f"{m.metric} is not a number: {len(broken)} of {m.n} {m.row}s gave NaN ({names})"
 
 
 def _interval(m: Measurement) -> str:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pytest_llm.data.example import Example
 from pytest_llm.data.provenance import Provenance
 from pytest_llm.errors import MisuseError
-from pytest_llm.limit import Limit
+from pytest_llm.limit import Limit, parse_share
 from pytest_llm.statistics.jackknife import Estimate
 from pytest_llm.verdict import Measurement, Outcome, QualityError, Verdict, judge
 
@@ -292,3 +292,66 @@ def test_a_quality_error_is_an_assertion_error_that_carries_the_verdict() -> Non
     assert error.verdict is verdict
     assert str(error) == str(verdict)
     assert f"{type(error).__module__}.{type(error).__name__}" == "pytest_llm.QualityError"
+
+
+def changed(value: float, error: float, *, side: str = "below") -> Verdict:
+    bound = 1.05 if side == "below" else 0.95
+    limit = Limit(side, bound, alpha=0.01)  # type: ignore[arg-type]
+    return judge(measurement(value, estimate=Estimate(value, error, 14, 15, "log")), limit)
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "outcome"),
+    [
+        (1.2, 0.01, Outcome.FAILED),
+        (1.2, 0.2, Outcome.SUSPECT),
+        (1.04, 0.001, Outcome.PASSED),  # worse for certain, and tolerated
+        (0.5, 0.001, Outcome.PASSED),
+        (math.nan, 0.1, Outcome.ERROR),
+    ],
+)
+def test_a_change_fails_if_it_is_not_tolerated_and_no_chance(value: float, error: float, outcome: Outcome) -> None:
+    verdict = changed(value, error)
+    assert verdict.outcome is outcome
+    assert verdict.passed == (outcome in (Outcome.PASSED, Outcome.SUSPECT))
+
+
+@pytest.mark.parametrize(("value", "outcome"), [(0.8, Outcome.FAILED), (0.96, Outcome.PASSED)])
+def test_a_change_to_the_other_side_is_judged_on_the_other_tail(value: float, outcome: Outcome) -> None:
+    assert changed(value, 0.01, side="above").outcome is outcome
+
+
+def test_the_tail_is_students_and_alpha_is_its_limit() -> None:
+    """At 14 degrees of freedom 2.624 standard errors leave 1 %."""
+    assert changed(math.exp(2.62 * 0.1), 0.1).outcome is Outcome.SUSPECT
+    verdict = changed(math.exp(2.63 * 0.1), 0.1)
+    assert verdict.outcome is Outcome.FAILED
+    assert verdict.sentence.endswith("; p = 0.0099")
+
+
+def test_a_change_without_an_estimate_is_inconclusive() -> None:
+    verdict = judge(measurement(1.2), Limit("below", 1.05, alpha=0.01))
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert verdict.sentence.endswith("and there is no estimate of chance")
+
+
+@pytest.mark.parametrize("alpha", [0, 0.5, -0.01, math.nan, True, "1%"])
+def test_an_alpha_that_is_none_is_refused(alpha: Any) -> None:
+    with pytest.raises(MisuseError, match=r"expected None or a small probability such as 0\.01"):
+        Limit("below", 1.05, alpha=alpha)
+
+
+def test_alpha_and_confidence_exclude_each_other() -> None:
+    with pytest.raises(MisuseError, match="alpha and confidence ask for two kinds of proof"):
+        Limit("below", 1.05, confidence=0.95, alpha=0.01)
+
+
+@pytest.mark.parametrize("amount", ["5%", "5 %", " 5% ", "0.05", 0.05])
+def test_a_share_is_written_in_two_ways(amount: str | float) -> None:
+    assert parse_share("tolerance", amount) == 0.05
+
+
+@pytest.mark.parametrize("amount", ["5 percent", "%", "", "-5%", -0.1, math.nan, "nan%", math.inf, None, True])
+def test_what_is_no_share_is_refused(amount: Any) -> None:
+    with pytest.raises(MisuseError, match=r"tolerance=.*: expected a share such as '5%' or 0\.05"):
+        parse_share("tolerance", amount)

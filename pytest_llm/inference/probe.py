@@ -22,7 +22,7 @@ from pytest_llm.inference.checks import lacking
 from pytest_llm.inference.engine import ask_here
 from pytest_llm.inference.writing import prompt_of
 from pytest_llm.metrics.efficiency import RequestTimes, Time
-from pytest_llm.models.language_model import AnyModel, GenerativeModel
+from pytest_llm.models.language_model import AnyModel, GenerativeModel, StreamingModel
 from pytest_llm.statistics.jackknife import FloatArray
 from pytest_llm.tasks.decoding import Decoding
 from pytest_llm.tasks.prompt import Prompt
@@ -116,14 +116,14 @@ def requests_to(model: AnyModel, decoding: Decoding, *, tokens: bool) -> Ask:
         alone = model.write_alone
         return lambda prompt, listen: _text(model, alone(prompt, decoding, listen))
     if tokens:
-        stream: Any = getattr(model, "stream", None)
-        if stream is None:
+        if not isinstance(model, StreamingModel):
             raise lacking(
                 model,
                 "when each token of its answer is there",
                 "a causal model of transformers, or an object with a method stream(prompt, decoding) that yields the pieces "
                 "of its answer as they come",
             )
+        stream = model.stream
         return lambda prompt, listen: _read(model, stream(prompt, decoding), listen)
     if not isinstance(model, GenerativeModel):
         raise lacking(

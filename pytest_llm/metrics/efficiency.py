@@ -137,12 +137,13 @@ class Latency:
         values = np.array([output.seconds(self.of) for output in outputs])
         shown = [(f"p{100 * q:g}", quantile(values, q)) for q in (0.5, 0.9, 0.95, 0.99) if len(values) >= fewest_for(q)]
         line = ", ".join(f"{name} {value:.4g} s" for name, value in [*shown, ("longest", float(np.max(values)))])
-        rounds = np.log(np.array([output.whole for output in outputs]))
-        if rounds.shape[1] < 2 or not np.isfinite(rounds).all():
+        seconds = np.array([output.whole for output in outputs])
+        if seconds.shape[1] < 2 or not (seconds > 0).all():
             return line
+        rounds = np.log(seconds)
         noise = rounds - rounds.mean(axis=1, keepdims=True)
         alike = autocorrelation(list(noise.T))
-        line += f"; rounds differ by {np.median(np.ptp(rounds, axis=1)):.1%}"
+        line += f"; rounds differ by {np.expm1(np.median(np.ptp(rounds, axis=1))):.1%}"
         if alike > ALIKE:
             line += (
                 f"\nneighbouring requests are alike (autocorrelation {alike:.2f}): something else runs on this machine, and "

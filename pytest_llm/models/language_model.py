@@ -102,6 +102,14 @@ class GenerativeModel(Protocol):
 
 
 @runtime_checkable
+class StreamingModel(Protocol):
+    """Anything that can go on with a text piece by piece; for the time to the first token. Nothing has to be inherited."""
+
+    def stream(self, prompt: str, decoding: Decoding) -> Iterable[str]:
+        """The pieces of the text that follows, each as soon as it is there; one for each token, if they are to be counted."""
+
+
+@runtime_checkable
 class Classifier(Protocol):
     """Anything that can say which label a text has. Nothing has to be inherited."""
 

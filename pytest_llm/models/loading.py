@@ -46,12 +46,9 @@ def as_language_model(model: Model) -> AnyModel:
         return load_model(model)
     if isinstance(model, tuple):
         return _pair(model)
-    if isinstance(
-        model,
-        WindowedModel | LanguageModel | ConditionalModel | MaskedLanguageModel | GenerativeModel | Classifier,
-    ):
+    if isinstance(model, WindowedModel | LanguageModel | ConditionalModel | MaskedLanguageModel):
         return model
-    if hasattr(model, "get_input_embeddings"):
+    if hasattr(model, "get_input_embeddings"):  # of transformers, which has a generate of its own kind
         raise MisuseError(f"{type(model).__name__} came without its tokenizer: give the pair (model, tokenizer)")
     if isinstance(model, GenerativeModel | Classifier):  # after that: modules of transformers generate tokens, no texts
         return model
@@ -85,7 +82,7 @@ def load_model(
     if dtype not in ("auto", "float32", "bfloat16", "float16"):
         raise MisuseError(f"dtype {dtype!r}: expected auto, float32, bfloat16 or float16")
     place = choose_device(device)
-    path = _find(str(source))
+    path = checkpoint_at(str(source))
     options: dict[str, Any] = {"trust_remote_code": trust_remote_code}
     if path is None:
         origin, name = str(source), str(source)
@@ -163,7 +160,7 @@ def _wrapped(kind: Kind, module: Any, tokenizer: Any, name: str | None = None) -
             return TransformersModel(module, tokenizer, name=name)
 
 
-def _find(source: str) -> Path | None:
+def checkpoint_at(source: str) -> Path | None:
     """The file or folder of a model; None for what can only be a hub id."""
     if not source:
         raise MisuseError("no model at '': no such file or folder")

@@ -1,4 +1,4 @@
-"""How large a model is: in parameters, in memory, on disk. Counted tensor by tensor and file by file, so that reports name them.
+"""How large a model is: in parameters, in memory, on disk; tensor by tensor and file by file, so that a report can name them.
 
 Tied weights are one tensor. What a quantised layer packs into one object is counted by the tensors inside.
 """
@@ -37,6 +37,10 @@ def in_memory(model: object, place: Literal["host", "device"] | None = None) -> 
     sizes = {}
     seen = set()
     for name, tensor in _tensors(module_of(model)):
+        if (
+            tensor.device.type == "meta"
+        ):  # not there: it was never loaded, or is brought from elsewhere when it is needed
+            continue
         where = "host" if tensor.device.type == "cpu" else "device"
         storage = tensor.untyped_storage()
         key = (tensor.device, storage.data_ptr())
@@ -105,7 +109,7 @@ def _tensors(module: Any) -> Iterator[tuple[str, torch.Tensor]]:
     seen = set()
     state = module.state_dict(keep_vars=True)
     for name, value in [*module.named_parameters(), *module.named_buffers(), *_flat(state)]:
-        if id(value) not in seen and value.device.type != "meta":
+        if id(value) not in seen:
             seen.add(id(value))
             yield name, value
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -36,18 +37,15 @@ class Interval:
     confidence: float
 
 
-@dataclass(frozen=True, slots=True)
-class Basis:
-    """What an estimate rests on, in the words of a report."""
+class Basis(Enum):
+    """What an estimate rests on, in the words of a report: what is independent of each other, what the interval is about, how."""
 
-    unit: str
-    """What is independent of each other."""
-    claim: str
-    """What the interval is about."""
-    method: str
+    DOCUMENTS = ("document", "on text like this", "jackknife over documents")
+    REQUESTS = ("request", "for requests like these", "order statistics of the requests")
+    BLOCKS = ("block", "on a machine like this", "t over the medians of blocks")
 
-
-DOCUMENTS = Basis("document", "on text like this", "jackknife over documents")
+    def __init__(self, unit: str, claim: str, method: str) -> None:
+        self.unit, self.claim, self.method = unit, claim, method
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +58,7 @@ class Estimate:
     units: int
     """How many independent units (documents or clusters) stand behind it."""
     scale: Scale
-    basis: Basis = DOCUMENTS
+    basis: Basis = Basis.DOCUMENTS
 
     def interval(self, confidence: float = 0.95) -> Interval:
         """The two-sided interval."""
@@ -112,7 +110,7 @@ def jackknife(
     weights: FloatArray,
     *,
     scale: Scale = "linear",
-    basis: Basis = DOCUMENTS,
+    basis: Basis = Basis.DOCUMENTS,
 ) -> Estimate | None:
     """Estimate `aggregate(Σ statistics)` and its standard error.
 

@@ -21,14 +21,12 @@ from scipy import stats
 
 from pytest_llm.statistics.jackknife import Basis, Estimate, FloatArray, Interval, jackknife
 
-REQUESTS = Basis("request", "for requests like these", "order statistics of the requests")
-BLOCKS = Basis("block", "on a machine like this", "t over the medians of blocks")
 _ROUNDING = 1e-9
 """q · n is a whole number more often than floating point says: 0.07 · 100 is 7.000000000000001."""
 
 
 def fewest_for(q: float) -> int:
-    """How many times it takes before the quantile is not simply the longest (or shortest) one: 2, 10, 20, 100 for p50 to p99."""
+    """How many times it takes to have one beyond the quantile: 2 for the p50, 10 for the p90, 20 for the p95, 100 for the p99."""
     return math.ceil(1 / min(q, 1 - q) - _ROUNDING)
 
 
@@ -52,7 +50,7 @@ class QuantileEstimate:
     q: float
     times: tuple[float, ...]
     """In ascending order."""
-    basis: Basis = REQUESTS
+    basis: Basis = Basis.REQUESTS
 
     @property
     def units(self) -> int:
@@ -107,7 +105,7 @@ def compare_blocks(medians: FloatArray) -> Estimate | None:
     def mean_ratio(totals: FloatArray) -> FloatArray:
         return np.asarray(np.exp(totals[..., 0] / totals[..., 1]))
 
-    return jackknife(np.column_stack([medians, ones]), mean_ratio, ones, scale="log", basis=BLOCKS)
+    return jackknife(np.column_stack([medians, ones]), mean_ratio, ones, scale="log", basis=Basis.BLOCKS)
 
 
 def smallest_caught(estimate: Estimate, tolerance: float, alpha: float, power: float = 0.95) -> float:

@@ -33,7 +33,8 @@ class Timed:
     rounds: int = 3
 
     def __post_init__(self) -> None:
-        _check(self.generate, warmup=(self.warmup, 0), rounds=(self.rounds, 1))
+        _check(self.generate)
+        check_counts(warmup=(self.warmup, 0), rounds=(self.rounds, 1))
         if self.tokens and self.generate.beams > 1:
             raise MisuseError(
                 f"beams={self.generate.beams}: no token of a beam search is certain before the last, so it has no first "
@@ -60,7 +61,8 @@ class Watched:
     warmup: int = 1
 
     def __post_init__(self) -> None:
-        _check(self.generate, warmup=(self.warmup, 0))
+        _check(self.generate)
+        check_counts(warmup=(self.warmup, 0))
         if self.place not in ("host", "device", None):
             raise MisuseError(f"place={self.place!r}: expected 'host', 'device' or None")
 
@@ -69,9 +71,13 @@ class Watched:
         return f"warmup:{self.warmup}|{self.generate.signature}"
 
 
-def _check(generate: object, **counts: tuple[object, int]) -> None:
+def _check(generate: object) -> None:
     if not isinstance(generate, Generate):
-        raise MisuseError(f"generate={generate!r:.60}: expected Generate(…)")
+        raise MisuseError(f"task={generate!r:.60}: expected Generate(…)")
+
+
+def check_counts(**counts: tuple[object, int]) -> None:
+    """Raise MisuseError for a number, given with the least that it may be, that is none or less."""
     for name, (value, least) in counts.items():
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise MisuseError(f"{name}={value!r}: expected a whole number, at least {least}")

@@ -39,8 +39,10 @@ def ramp(n: int) -> FloatArray:
 @given(st.integers(1, 300), QUANTILES)
 def test_a_quantile_is_the_first_time_that_enough_others_do_not_exceed(n: int, q: float) -> None:
     found = quantile(ramp(n), q)
-    assert found == np.quantile(ramp(n), q, method="inverted_cdf")
-    assert 100 * found >= round(100 * q) * n > 100 * (found - 1)  # in whole numbers
+    percent = round(100 * q)
+    assert 100 * found >= percent * n > 100 * (found - 1)  # in whole numbers
+    if percent * n % 100:  # else numpy takes the next one where q · n is rounded up: 22 for 0.07 · 300
+        assert found == np.quantile(ramp(n), q, method="inverted_cdf")
 
 
 @pytest.mark.parametrize("broken", [math.nan, math.inf])

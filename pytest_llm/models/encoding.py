@@ -51,7 +51,10 @@ def encode_pair(tokenizer: Any, context: str, continuation: str, prefix: int | N
     """
     before: Tokens
     if not context.strip():
-        own = tuple(encode_texts(tokenizer, [context + continuation])[0])
+        try:
+            own = tuple(encode_texts(tokenizer, [context + continuation])[0])
+        except (UnicodeError, TypeError) as error:  # a lone surrogate is the usual reason
+            raise MisuseError(f"the text {continuation[:40]!r} cannot be tokenized: {error}") from None
         if prefix is None:
             raise MisuseError(
                 f"{continuation!r} has no context, and the tokenizer has neither BOS nor EOS to stand for it"

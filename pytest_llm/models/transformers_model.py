@@ -53,6 +53,10 @@ class TransformersModel(Checkpoint):
         self._probed: tuple[Hashable, str] | None = None  # what the model was made of, and why it cannot be packed
         self._said: set[str] = set()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the probe, which another process has to make for itself."""
+        return {**vars(self), "_probed": None}
+
     @property
     def prefix_token(self) -> int | None:
         bos, eos = self.tokenizer.bos_token_id, self.tokenizer.eos_token_id

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import re
+from dataclasses import fields
 from typing import Any
 
 import jiwer
@@ -102,9 +103,7 @@ def test_no_totals_at_all_are_never_the_best_value(metric: Any) -> None:
 def test_settings_are_frozen_and_equal_settings_are_equal(metric: Any) -> None:
     metric.statistics(example("a"), "a")  # what a metric caches is not part of it
     assert metric.scale == "linear"
-    assert hash(metric) == hash(
-        type(metric)(**{field: getattr(metric, field) for field in metric.__dataclass_fields__})
-    )
+    assert hash(metric) == hash(type(metric)(**{field.name: getattr(metric, field.name) for field in fields(metric)}))
     with pytest.raises(AttributeError):
         metric.lowercase = True
 

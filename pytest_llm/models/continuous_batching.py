@@ -18,7 +18,7 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 
 from pytest_llm.models.linear_kernels import Product, fastest_linears
-from pytest_llm.models.memory import Budget
+from pytest_llm.models.memory import SHARE_OF_FREE_MEMORY, Budget, free_memory, on_device
 from pytest_llm.models.packed_attention import (
     CannotPack,
     KeysAndValues,
@@ -30,11 +30,13 @@ from pytest_llm.models.packed_attention import (
 )
 from pytest_llm.models.prefix_tree import Tokens, grow, plan_packs
 
-MOST_SLOTS = 32
+MOST_SLOTS = {"cpu": 32}
+MOST_SLOTS_ELSEWHERE = 256
+"""A step of few texts costs a GPU as much as a step of many: it waits for the launch of kernels."""
 BYTES_FOR_KEYS = 2**30
-"""Keys and values of all slots together take at most so much, unless one text alone needs more."""
-_SLOTS_PER_CALL = 8
-"""Slots whose attention is computed together, all over as many keys as the longest of them has."""
+"""On a CPU, keys and values of all slots together take at most so much, unless one text alone needs more."""
+_SLOTS_PER_CALL = {"cpu": 8}
+"""Slots whose attention is computed together, all over as many keys as the longest of them has; elsewhere all."""
 _SHARE_TO_REFILL = 0.25
 """Prompts are read when so many slots are free: a few at once cost less than one at a time."""
 
@@ -79,13 +81,13 @@ def write_texts(
     """
     longest = max(map(len, prompts)) + max_tokens
     refuse_what_packing_misses(module, longest)
-    most_slots = max(1, min(MOST_SLOTS, BYTES_FOR_KEYS // (longest * bytes_of_keys(module))))
+    most_slots = slots_for(module, longest)
     work = sum(map(len, prompts)) + max_tokens * len(prompts)
     tokens_at_first = budget.tokens
     answers: dict[int, list[int]] = {}
     with (
         torch.inference_mode(),
-        fastest_linears(module, tokens=work, rows=MOST_SLOTS) as head,
+        fastest_linears(module, tokens=work, rows=MOST_SLOTS["cpu"]) as head,
         replaced_attention(module),
     ):
         if head is None:
@@ -108,6 +110,14 @@ def write_texts(
 
         budget.run(write_missing)
     return [answers[index] for index in range(len(prompts))]
+
+
+def slots_for(module: Any, longest: int) -> int:
+    """How many texts of so many tokens are written at once."""
+    device = module.get_input_embeddings().weight.device
+    free = free_memory(device) if device.type != "cpu" else None
+    room = BYTES_FOR_KEYS if free is None else int(SHARE_OF_FREE_MEMORY * free)
+    return max(1, min(MOST_SLOTS.get(device.type, MOST_SLOTS_ELSEWHERE), room // (longest * bytes_of_keys(module))))
 
 
 def bytes_of_keys(module: Any) -> int:
@@ -148,10 +158,11 @@ class SlotAttention:
 
     def turn_to(self, lengths: Sequence[int], like: torch.Tensor) -> None:
         """The next row has one token of each slot; so many tokens stand before it."""
-        self._places = torch.tensor(lengths, device=like.device)
+        self._places = on_device(torch.tensor(lengths), like.device)
         self._biases = []
-        for start in range(0, len(lengths), _SLOTS_PER_CALL):
-            some = slice(start, min(start + _SLOTS_PER_CALL, len(lengths)))
+        per_call = _SLOTS_PER_CALL.get(like.device.type, len(lengths))
+        for start in range(0, len(lengths), per_call):
+            some = slice(start, min(start + per_call, len(lengths)))
             seen = torch.arange(max(lengths[some]) + 1, device=like.device) <= self._places[some, None]
             bias = torch.zeros(seen.shape, dtype=like.dtype, device=like.device).masked_fill_(~seen, float("-inf"))
             self._biases.append((some, bias[:, None, None]))

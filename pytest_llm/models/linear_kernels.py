@@ -23,8 +23,10 @@ Product: TypeAlias = Callable[[torch.Tensor], torch.Tensor]
 
 CLEARLY_FASTER = 1.03
 TOKENS_TO_PACK_FOR = 2048
-COLUMNS_PER_TILE = 2048
+COLUMNS_PER_TILE = {"cpu": 2048}
 """Of the vocabulary: with 1 024 rows a tile of logits has 8 MiB in float32, which stays in the cache."""
+COLUMNS_PER_TILE_ELSEWHERE = 32768
+"""128 MiB: on a GPU each tile costs the launch of its kernels."""
 
 _TOLERANCES = {torch.float32: 1e-4, torch.bfloat16: 2e-2}
 
@@ -39,8 +41,8 @@ def fastest_linears(module: Any, *, tokens: int, rows: int = 512) -> Iterator[li
         rows: how many tokens are usually read at once, which decides what is fastest.
 
     Yields:
-        The tiles of the head, each a product that gives the logits of the next `COLUMNS_PER_TILE` entries of the
-        vocabulary; None if the head is no plain linear layer.
+        The tiles of the head, each a product that gives the logits of the next entries of the vocabulary
+        (`COLUMNS_PER_TILE` of them); None if the head is no plain linear layer.
     """
     head = module.get_output_embeddings()
     choose = partial(_product, rows=rows, may_pack=tokens >= TOKENS_TO_PACK_FOR)
@@ -64,8 +66,9 @@ def is_altered(layer: torch.nn.Module) -> bool:
 def _tiles(
     head: torch.nn.Linear, choose: Callable[[torch.Tensor, torch.Tensor | None], Product | None]
 ) -> list[Product]:
-    weights = torch.split(head.weight, COLUMNS_PER_TILE)
-    biases = [None] * len(weights) if head.bias is None else torch.split(head.bias, COLUMNS_PER_TILE)
+    columns = COLUMNS_PER_TILE.get(head.weight.device.type, COLUMNS_PER_TILE_ELSEWHERE)
+    weights = torch.split(head.weight, columns)
+    biases = [None] * len(weights) if head.bias is None else torch.split(head.bias, columns)
     return [
         choose(weight, bias) or partial(linear, weight=weight, bias=bias)
         for weight, bias in zip(weights, biases, strict=True)

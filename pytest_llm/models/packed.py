@@ -79,7 +79,8 @@ def distributions_packed(module: Any, windows: Sequence[Window], budget: Budget)
             visits = _visits(tree, range(len(windows)))
             for pack, hidden in _read(module, tree, budget):
                 owners, wanted, _ = _wanted(tree, pack, visits, windows)
-                for (index, _), chosen in zip(owners, torch.split(hidden[wanted], [n for _, n in owners]), strict=True):
+                places = on_device(torch.tensor(wanted, dtype=torch.long), hidden.device)
+                for (index, _), chosen in zip(owners, torch.split(hidden[places], [n for _, n in owners]), strict=True):
                     rows[index].append(chosen)
 
         with replaced_attention(module):

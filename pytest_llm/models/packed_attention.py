@@ -22,6 +22,7 @@ from transformers import AttentionInterface
 from pytest_llm.models.linear_kernels import is_altered
 from pytest_llm.models.memory import on_device
 from pytest_llm.models.prefix_tree import Pack, Segment
+from pytest_llm.models.varlen_attention import Bounds, Kernel, varlen_kernel
 
 KeysAndValues = tuple[torch.Tensor, torch.Tensor]
 
@@ -174,15 +175,17 @@ class TreeAttention:
         self._segments = segments
         self._listen = listen
         self._carried: dict[int, KeysAndValues] = {}
-        self._calls: list[Call] = []
+        self._plan: _InCalls | _InOneKernel | None = None
+        self._pack: Pack
+        self._places: dict[int, slice]
         self._keep: tuple[slice, ...] = ()
 
     def turn_to(self, pack: Pack, following: Pack | None) -> dict[int, slice]:
         """The next row is `pack`; what `following` builds on will be carried over. Where each segment's keys will stand."""
-        places = key_places(self._segments, pack)
-        self._calls = plan_calls(self._segments, pack, places)
-        self._keep = tuple(places[index] for index in following.carried) if following else ()
-        return places
+        self._places = key_places(self._segments, pack)
+        self._pack, self._plan = pack, None
+        self._keep = tuple(self._places[index] for index in following.carried) if following else ()
+        return self._places
 
     def __call__(
         self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scaling: float | None
@@ -194,6 +197,25 @@ class TreeAttention:
             self._listen(layer, (key, value))
         if self._keep:
             self._carried[layer] = (_stretches(key, self._keep).clone(), _stretches(value, self._keep).clone())
+        if self._plan is None:
+            kernel = varlen_kernel(query, key)
+            self._plan = (
+                _InCalls(plan_calls(self._segments, self._pack, self._places))
+                if kernel is None
+                else _InOneKernel(kernel, *plan_bounds(self._segments, self._pack, self._places, query.device))
+            )
+        return self._plan.attend(query, key, value, scaling)
+
+
+@dataclass(frozen=True)
+class _InCalls:
+    """A call for each long segment and for each few short ones."""
+
+    calls: Sequence[Call]
+
+    def attend(
+        self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scaling: float | None
+    ) -> torch.Tensor:
         groups = query.shape[1] // key.shape[1]
         if groups > 1:
             key, value = key.repeat_interleave(groups, dim=1), value.repeat_interleave(groups, dim=1)
@@ -206,9 +228,25 @@ class TreeAttention:
                 is_causal=call.see is None,
                 scale=scaling,
             )
-            for call in self._calls
+            for call in self.calls
         ]
         return torch.cat(attended, dim=2)
+
+
+@dataclass(frozen=True)
+class _InOneKernel:
+    """All segments at once, each with its own copy of the keys before it."""
+
+    kernel: Kernel
+    bounds: Bounds
+    keys: torch.Tensor | None
+
+    def attend(
+        self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scaling: float | None
+    ) -> torch.Tensor:
+        if self.keys is not None:
+            key, value = key.index_select(2, self.keys), value.index_select(2, self.keys)
+        return self.kernel(query, key, value, self.bounds, scaling)
 
 
 def key_places(segments: Sequence[Segment], pack: Pack) -> dict[int, slice]:
@@ -216,6 +254,22 @@ def key_places(segments: Sequence[Segment], pack: Pack) -> dict[int, slice]:
     indices = [*pack.carried, *pack.segments]
     ends = list(accumulate(len(segments[index].tokens) for index in indices))
     return {index: slice(start, end) for index, start, end in zip(indices, [0, *ends], ends, strict=False)}
+
+
+def plan_bounds(
+    segments: Sequence[Segment], pack: Pack, places: dict[int, slice], device: torch.device
+) -> tuple[Bounds, torch.Tensor | None]:
+    """Each segment as a sequence that sees its path and itself: its bounds, and which keys stand there in what order.
+
+    None for the keys where they stand so already: no segment has others before it.
+    """
+    rows = [len(segments[index].tokens) for index in pack.segments]
+    seen = [[places[before] for before in (*segments[index].path, index)] for index in pack.segments]
+    bounds = Bounds.of(rows, [sum(place.stop - place.start for place in of_one) for of_one in seen], device)
+    if all(len(of_one) == 1 for of_one in seen):
+        return bounds, None
+    order = torch.cat([torch.arange(place.start, place.stop) for of_one in seen for place in of_one])
+    return bounds, on_device(order, device)
 
 
 def plan_calls(segments: Sequence[Segment], pack: Pack, places: dict[int, slice]) -> list[Call]:

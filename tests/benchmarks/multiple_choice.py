@@ -1,20 +1,19 @@
 """Multiple choice: 60 contexts of about 200 tokens, 4 short continuations each, against lm-evaluation-harness.
 
-    python tests/benchmarks/multiple_choice.py [--dtype bfloat16] [--rounds 3] [--contexts 60]
+    python tests/benchmarks/multiple_choice.py [--dtype bfloat16] [--device cuda] [--rounds 3] [--contexts 60]
 
 Every continuation's log-likelihood must be the harness's, to 1e-3 in float32.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.benchmarks.documents import documents
-from tests.benchmarks.sides import Side, interleaved, report, require_same, smollm2
+from tests.benchmarks.sides import Side, interleaved, parser, report, require_same, smollm2
 
 OURS = """
 model = ours()
@@ -44,11 +43,9 @@ def pairs(contexts: int, words: int = 160) -> list[tuple[str, str]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--contexts", type=int, default=60)
-    options = parser.parse_args()
+    arguments = parser(__doc__.splitlines()[0])
+    arguments.add_argument("--contexts", type=int, default=60)
+    options = arguments.parse_args()
     sides = [
         Side("ours", OURS),
         Side("lm-eval, batch 1", HARNESS.format(batch_size=1), peer=True),
@@ -60,10 +57,13 @@ def main() -> None:
         worst = max(abs(total - right) for total, right in zip(computed, expected, strict=True))
         return f"a continuation differs by {worst:.2g} nats" if worst > tolerance else None
 
-    given = {"gguf": smollm2(), "dtype": options.dtype, "pairs": pairs(options.contexts)}
+    given = {"gguf": smollm2(), "dtype": options.dtype, "device": options.device, "pairs": pairs(options.contexts)}
     runs = interleaved(sides, given, options.rounds)
     require_same(runs, "lm-eval, batch 1", same)
-    report(f"{options.contexts} contexts × {len(ANSWERS)} continuations, SmolLM2-135M, {options.dtype}", runs)
+    report(
+        f"{options.contexts} contexts × {len(ANSWERS)} continuations, SmolLM2-135M, {options.dtype} on {options.device}",
+        runs,
+    )
 
 
 if __name__ == "__main__":

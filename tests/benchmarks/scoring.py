@@ -1,13 +1,12 @@
 """Log-likelihood of 120 documents on SmolLM2-135M: this engine against plain loops, lm-evaluation-harness and torchmetrics.
 
-    python tests/benchmarks/scoring.py [--dtype bfloat16] [--rounds 3] [--documents 120] [--without-slow]
+    python tests/benchmarks/scoring.py [--dtype bfloat16] [--device cuda] [--rounds 3] [--documents 120] [--without-slow]
 
 Every document's log-likelihood must be the plain loop's, to 1e-4 relative in float32. The sides that take minutes run once.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.benchmarks.documents import documents
-from tests.benchmarks.sides import Side, interleaved, report, require_same, smollm2
+from tests.benchmarks.sides import Side, interleaved, parser, report, require_same, smollm2
 
 OURS = """
 from pytest_llm import load_examples
@@ -35,7 +34,8 @@ def run():
     totals = []
     with torch.inference_mode():
         for text in given["texts"]:
-            ids = torch.tensor([[tokenizer.bos_token_id, *tokenizer(text, add_special_tokens=False)["input_ids"]]])
+            ids = [tokenizer.bos_token_id, *tokenizer(text, add_special_tokens=False)["input_ids"]]
+            ids = torch.tensor([ids], device=given["device"])
             totals.append(-float(model(ids, labels=ids).loss) * (ids.shape[1] - 1))
     return totals
 """
@@ -75,6 +75,7 @@ def run():
         for start in range(0, len(given["texts"]), 16):
             texts = [tokenizer.bos_token + text for text in given["texts"][start : start + 16]]
             batch = tokenizer(texts, return_tensors="pt", padding=True, padding_side="right", add_special_tokens=False)
+            batch = batch.to(given["device"])
             logits = model(**batch).logits
             targets = batch["input_ids"].masked_fill(batch["attention_mask"] == 0, -100)[:, 1:]
             metric = Perplexity(ignore_index=-100)
@@ -97,12 +98,10 @@ def same(tolerance: float) -> Any:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--documents", type=int, default=120)
-    parser.add_argument("--without-slow", action="store_true")
-    options = parser.parse_args()
+    arguments = parser(__doc__.splitlines()[0])
+    arguments.add_argument("--documents", type=int, default=120)
+    arguments.add_argument("--without-slow", action="store_true")
+    options = arguments.parse_args()
 
     sides = [
         Side("ours", OURS),
@@ -112,14 +111,20 @@ def main() -> None:
         Side("lm-eval, batch 8", HARNESS.format(batch_size=8), peer=True, slow=True),
         Side("torchmetrics, batch 16", TORCHMETRICS, peer=True, slow=True),
     ]
-    if options.dtype == "bfloat16":
+    if options.device != "cpu":
+        sides = [
+            sides[0],
+            sides[1],
+            *(Side(f"lm-eval, batch {n}", HARNESS.format(batch_size=n), peer=True) for n in (1, 8, 32)),
+        ]
+    elif options.dtype == "bfloat16":
         sides = sides[:2]
     if options.without_slow:
         sides = [side for side in sides if not side.slow]
-    given = {"gguf": smollm2(), "dtype": options.dtype, "texts": documents(options.documents)}
+    given = {"gguf": smollm2(), "dtype": options.dtype, "device": options.device, "texts": documents(options.documents)}
     runs = interleaved(sides, given, options.rounds)
     require_same(runs, "plain loop", same(1e-4 if options.dtype == "float32" else 0.02))
-    report(f"log-likelihood of {options.documents} documents, SmolLM2-135M, {options.dtype}", runs)
+    report(f"log-likelihood of {options.documents} documents, SmolLM2-135M, {options.dtype} on {options.device}", runs)
 
 
 if __name__ == "__main__":

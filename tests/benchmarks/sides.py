@@ -6,6 +6,7 @@ first use; PIP_CONSTRAINT is passed on, so that all sides have the same torch.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import statistics
@@ -33,7 +34,7 @@ given = json.load(open(sys.argv[1]))
 
 def ours():
     import pytest_llm
-    return pytest_llm.load_model(given["gguf"], device="cpu", dtype=given["dtype"])
+    return pytest_llm.load_model(given["gguf"], device=given["device"], dtype=given["dtype"])
 
 def theirs():
     import torch
@@ -41,7 +42,8 @@ def theirs():
     folder, name = os.path.split(given["gguf"])
     tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=name)
     dtype = getattr(torch, given["dtype"])
-    return AutoModelForCausalLM.from_pretrained(folder, gguf_file=name, dtype=dtype).eval(), tokenizer
+    model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=name, dtype=dtype)
+    return model.eval().to(given["device"]), tokenizer
 
 def harness(batch_size):
     from lm_eval.models.huggingface import HFLM
@@ -50,10 +52,16 @@ def harness(batch_size):
 """
 
 FINISH = """
+if given["device"] != "cpu":  # the first run on a GPU loads kernels, and ours holds them against plain ones
+    run()
+    import torch
+    torch.cuda.reset_peak_memory_stats()
 began = time.perf_counter()
 computed = run()
 seconds = time.perf_counter() - began
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+if given["device"] != "cpu":
+    peak = torch.cuda.max_memory_allocated() / 2**20
 print("RESULT", json.dumps({"seconds": seconds, "peak": peak, "computed": computed}))
 """
 
@@ -72,7 +80,10 @@ class Side:
 
 @dataclass(frozen=True)
 class Run:
-    """What one process reported. Seconds are of the work alone, after loading; the peak is the whole process's, in MiB."""
+    """What one process reported.
+
+    Seconds are of the work alone, after loading; the peak is the whole process's, or of a GPU's memory, in MiB.
+    """
 
     seconds: float
     peak: float
@@ -111,6 +122,15 @@ def report(title: str, runs: Mapping[str, Sequence[Run]]) -> None:
         ratio = statistics.median(run.seconds / own.seconds for run, own in zip(of_side, ours, strict=False))
         peak = statistics.median(run.peak for run in of_side)
         print(f"{name:>32}  {seconds:6.1f} s  {ratio:5.2f} × ours  peak {peak:6.0f} MiB  ({len(of_side)} runs)")
+
+
+def parser(description: str) -> argparse.ArgumentParser:
+    """What all comparisons can be told."""
+    made = argparse.ArgumentParser(description=description)
+    made.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32")
+    made.add_argument("--device", default="cpu")
+    made.add_argument("--rounds", type=int, default=3)
+    return made
 
 
 def smollm2() -> str:

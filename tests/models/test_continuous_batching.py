@@ -87,7 +87,7 @@ def mixed_prompts() -> list[Tokens]:
 def test_each_text_is_what_the_model_writes_alone(
     module: Any, slots: int, budget: Budget, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(continuous_batching, "MOST_SLOTS", slots)
+    monkeypatch.setattr(continuous_batching, "MOST_SLOTS", {"cpu": slots})
     prompts = mixed_prompts()
     expected = [alone(name_of(module), prompt, MAX_TOKENS) for prompt in prompts]
     lengths = {len(text) for text in expected}
@@ -106,8 +106,8 @@ def test_each_text_is_what_the_model_writes_alone(
 def test_neighbours_make_no_difference(module: Any, chosen: list[int], slots: int, tokens: int, per_call: int) -> None:
     prompts = [mixed_prompts()[index] for index in chosen]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(continuous_batching, "MOST_SLOTS", slots)
-        patch.setattr(continuous_batching, "_SLOTS_PER_CALL", per_call)
+        patch.setattr(continuous_batching, "MOST_SLOTS", {"cpu": slots})
+        patch.setattr(continuous_batching, "_SLOTS_PER_CALL", {"cpu": per_call})
         found = together(module, prompts, Budget(tokens), 6)
     assert found == [alone(name_of(module), prompt, 6) for prompt in prompts]
 
@@ -127,7 +127,7 @@ def test_few_slots_are_refilled_several_at_a_time(module: Any, monkeypatch: pyte
         assert len(self.texts) + len(texts) <= 8
         begin(self, texts)
 
-    monkeypatch.setattr(continuous_batching, "MOST_SLOTS", 8)
+    monkeypatch.setattr(continuous_batching, "MOST_SLOTS", {"cpu": 8})
     monkeypatch.setattr(continuous_batching._Writer, "begin", count)
     together(module, mixed_prompts() * 2, Budget(64))
     assert sum(entering) == 2 * len(mixed_prompts())
@@ -173,7 +173,7 @@ def test_memory_that_runs_out_amid_writing_costs_slots_and_no_text(
             super().turn_to(lengths, like)
 
     monkeypatch.setattr(continuous_batching, "SlotAttention", Failing)
-    monkeypatch.setattr(continuous_batching, "MOST_SLOTS", 12)
+    monkeypatch.setattr(continuous_batching, "MOST_SLOTS", {"cpu": 12})
     prompts = mixed_prompts()
     budget = Budget(1024)
     assert together(module, prompts, budget) == [alone(name_of(module), prompt, MAX_TOKENS) for prompt in prompts]
@@ -198,7 +198,7 @@ def test_a_text_that_was_finished_before_memory_ran_out_is_not_written_again(
         step(self)
 
     prompts = mixed_prompts()
-    monkeypatch.setattr(continuous_batching, "MOST_SLOTS", 4)
+    monkeypatch.setattr(continuous_batching, "MOST_SLOTS", {"cpu": 4})
     monkeypatch.setattr(continuous_batching._Writer, "begin", listen)
     monkeypatch.setattr(continuous_batching._Writer, "step", fail_once)
     expected = [alone(name_of(module), prompt, MAX_TOKENS) for prompt in prompts]

@@ -77,7 +77,7 @@ def alone_only(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_greedy_texts_are_those_of_generate(
     model: TransformersModel, monkeypatch: pytest.MonkeyPatch, slots: int
 ) -> None:
-    monkeypatch.setattr(continuous_batching, "MOST_SLOTS", slots)
+    monkeypatch.setattr(continuous_batching, "MOST_SLOTS", {"cpu": slots})
     assert model.generate(PROMPTS, COMMON) == [generated(model, prompt) for prompt in PROMPTS]
 
 

@@ -56,7 +56,7 @@ def test_all_kernels_compute_the_same(network: Network, precision: torch.dtype) 
 @pytest.mark.usefixtures("always")
 @pytest.mark.parametrize("bias", [True, False])
 def test_the_tiles_are_the_head(monkeypatch: pytest.MonkeyPatch, bias: bool) -> None:
-    monkeypatch.setattr(linear_kernels, "COLUMNS_PER_TILE", 128)
+    monkeypatch.setattr(linear_kernels, "COLUMNS_PER_TILE", {"cpu": 128})
     network = Network(torch.nn.Linear(24, 300, bias=bias))
     rows = torch.randn(5, 24)
     with fastest_linears(network, tokens=10**6) as tiles:

@@ -24,6 +24,7 @@ from pytest_llm.models.packed_attention import (
 )
 from pytest_llm.models.prefix_tree import Pack, Segment, Tokens, grow, plan_packs
 from pytest_llm.models.transformers_model import TransformersModel
+from pytest_llm.models.varlen_attention import written_out
 
 VOCABULARY, KEY_HEADS, WIDTH, LAYERS = 4, 2, 3, 2
 
@@ -61,9 +62,16 @@ def alone(tokens: Tokens, layer: int, groups: int, scaling: float) -> torch.Tens
     groups=st.integers(1, 3),
     per_call=st.sampled_from([1, 12, 128]),
     per_mask=st.sampled_from([1, 7, 512]),
+    in_one_kernel=st.booleans(),
 )
 def test_each_token_sees_its_own_sequence_up_to_itself(
-    sequences: list[Tokens], budget: int, step: int | None, groups: int, per_call: int, per_mask: int
+    sequences: list[Tokens],
+    budget: int,
+    step: int | None,
+    groups: int,
+    per_call: int,
+    per_mask: int,
+    in_one_kernel: bool,
 ) -> None:
     tree = grow(sequences, longest_segment=step)
     packs = plan_packs(tree.segments, budget)
@@ -72,6 +80,8 @@ def test_each_token_sees_its_own_sequence_up_to_itself(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(packed_attention, "_ROWS_PER_CALL", per_call)
         patch.setattr(packed_attention, "_ROWS_PER_MASK", per_mask)
+        if in_one_kernel:  # as on a GPU, with the kernel's twin in plain PyTorch
+            patch.setattr(packed_attention, "varlen_kernel", lambda query, key: written_out)
         for pack, following in itertools.zip_longest(packs, packs[1:]):
             attention.turn_to(pack, following)
             row = [tree.segments[index] for index in pack.segments]

@@ -60,7 +60,7 @@ if TYPE_CHECKING:
         assert_ter_below,
     )
     from pytest_llm.assertions.quality import assert_perplexity_below
-    from pytest_llm.assertions.regression import assert_latency_no_regression
+    from pytest_llm.assertions.regression import assert_latency_no_regression, assert_no_regression
     from pytest_llm.assertions.retrieval import assert_mrr_above, assert_ndcg_above, assert_recall_at_k_above
     from pytest_llm.assertions.transcription import (
         assert_cer_below,
@@ -141,6 +141,7 @@ _HOMES = {
     "assert_metric_below": "assertions.custom",
     "assert_model_size_below": "assertions.efficiency",
     "assert_mrr_above": "assertions.retrieval",
+    "assert_no_regression": "assertions.regression",
     "assert_ndcg_above": "assertions.retrieval",
     "assert_peak_memory_below": "assertions.efficiency",
     "assert_perplexity_below": "assertions.quality",
@@ -210,6 +211,7 @@ __all__ = [
     "assert_model_size_below",
     "assert_mrr_above",
     "assert_ndcg_above",
+    "assert_no_regression",
     "assert_peak_memory_below",
     "assert_perplexity_below",
     "assert_precision_above",

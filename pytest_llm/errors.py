@@ -11,3 +11,13 @@ class MetricWarning(UserWarning):
     """A number that is right by its definition and still says little about this data; the message names a better metric."""
 
     __module__ = "pytest_llm"
+
+
+class UndecidedError(Exception):
+    """A drop that may be chance, where the test asked for "skip" or "xfail" then; the plugin ends the test so."""
+
+    __module__ = "pytest_llm"
+
+    def __init__(self, sentence: str, ending: str) -> None:
+        super().__init__(sentence)
+        self.ending = ending

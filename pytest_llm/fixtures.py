@@ -63,6 +63,21 @@ def llm(request: pytest.FixtureRequest, llm_device: str) -> AnyModel:
         raise pytest.UsageError(f"{origin}: {error}") from None
 
 
+@pytest.fixture(scope="session")
+def llm_reference(request: pytest.FixtureRequest, llm_device: str) -> AnyModel:
+    """The model of --llm-reference, to compare the one under test with: `assert_no_regression(…, reference=llm_reference)`."""
+    __tracebackhide__ = True
+    from pytest_llm.models.loading import load_model
+
+    source = request.config.getoption("llm_reference")
+    if not source:
+        raise pytest.UsageError("llm_reference: say which model with --llm-reference MODEL")
+    try:
+        return load_model(source, device=llm_device, dtype=request.config.getoption("llm_dtype"))
+    except MisuseError as error:
+        raise pytest.UsageError(f"--llm-reference: {error}") from None
+
+
 @pytest.fixture
 def llm_measure(request: pytest.FixtureRequest) -> Callable[..., Measurement]:
     """Measure and leave the verdict to the marker llm_threshold.

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from pytest_llm.baselines.shelf import UPDATES, Shelf, on_shelf, shelf_for
 from pytest_llm.data.sampling import Sample, parse_sample, sampling
-from pytest_llm.errors import MisuseError
-from pytest_llm.fixtures import llm, llm_device, llm_devices, llm_measure  # noqa: F401  # pytest finds fixtures here
+from pytest_llm.errors import MisuseError, UndecidedError
+from pytest_llm.fixtures import llm, llm_device, llm_devices, llm_measure, llm_reference  # noqa: F401  # pytest finds fixtures here
 from pytest_llm.inference.engine import Engine, using
 from pytest_llm.inference.memo import remembering
 from pytest_llm.markers import asked_by, help_lines
@@ -53,6 +54,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="N",
         help="use only so many examples of each data set, or a share such as 10%%: always the same ones; for quick runs",
     )
+    group.addoption(
+        "--llm-reference",
+        metavar="MODEL",
+        help="the model of the fixture llm_reference, to compare the one under test with: as --llm-model",
+    )
+    group.addoption(
+        "--llm-update-baselines",
+        metavar="WHICH",
+        nargs="?",
+        const="changed",
+        choices=UPDATES,
+        help="record baselines: missing ones, these and changed ones (default), or all; each is listed with what was there before",
+    )
+    group.addoption(
+        "--llm-strict",
+        action="store_true",
+        help="no regression has to be proven: what may be worse than tolerated fails",
+    )
     group.addoption("--llm-nightly", action="store_true", help="run the tests marked llm_nightly too")
     group.addoption(
         "--llm-deterministic",
@@ -67,6 +86,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="share each model's work among N processes of this machine (default: 1); on the CPU they share the weights",
     )
     parser.addini("llm_model", "the model of the fixture llm where neither --llm-model nor PYTEST_LLM_MODEL is given")
+    parser.addini(
+        "llm_anchor", "a baseline, such as the last release, that the change in all is stated against, besides"
+    )
     parser.addini(
         "llm_thresholds", "a TOML file of limits: one table per suite name or test id (path from the ini file)"
     )
@@ -140,14 +162,28 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
-    with recording() as recorder:
+    with recording() as recorder, on_shelf(_shelf(item)):
         try:
-            yield
+            try:
+                yield
+            except UndecidedError as error:
+                (pytest.skip if error.ending == "skip" else pytest.xfail)(str(error))
             if (thresholds := item.stash.get(THRESHOLDS, None)) and (complaint := _complaint(thresholds, recorder)):
                 pytest.fail(complaint, pytrace=False)
         finally:
             for verdict in recorder.verdicts:
                 item.user_properties.extend(properties(verdict))
+
+
+def _shelf(item: pytest.Item) -> Shelf:
+    option = item.config.getoption
+    return shelf_for(
+        item.path,
+        item.nodeid,
+        update=option("llm_update_baselines"),
+        anchor=item.config.getini("llm_anchor"),
+        strict=option("llm_strict"),
+    )
 
 
 def _complaint(thresholds: dict[str, Threshold], recorder: Recorder) -> str:

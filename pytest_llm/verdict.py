@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from pytest_llm.data.example import Example
-from pytest_llm.data.provenance import Provenance
+from pytest_llm.data.provenance import Identity, Provenance
 from pytest_llm.limit import Limit
-from pytest_llm.statistics.jackknife import Estimate, FloatArray
+from pytest_llm.statistics.jackknife import Estimate, FloatArray, Scale
 from pytest_llm.statistics.latency import QuantileEstimate
 
 FEWEST_UNITS = 10
@@ -31,14 +31,22 @@ _SNIPPET = 60
 
 
 class Outcome(Enum):
-    """How a gate ends. PASSED and SUSPECT are passes."""
+    """How a gate ends. PASSED, UNPROVEN, SUSPECT and RECORDED are passes."""
 
     PASSED = "passed"
     FAILED = "failed"
     INCONCLUSIVE = "inconclusive"
     """Confidence was asked for, and the data can neither prove nor disprove the claim."""
+    UNPROVEN = "passed (not proven)"
+    """Not worse than what is tolerated, though it may be on other text like this: a pass."""
     SUSPECT = "suspect"
     """Worse than what is tolerated, but no more than chance makes of no change at all: a pass, with a warning."""
+    REGRESSED = "regressed"
+    """Worse than a baseline by more than what is tolerated, and by more than chance."""
+    BROKEN_EXAMPLE = "broken example"
+    """A single example got worse than is tolerated of one."""
+    RECORDED = "recorded"
+    """The measurement became the baseline, because that was asked for."""
     ERROR = "error"
     """There is no number to judge (NaN)."""
 
@@ -75,10 +83,25 @@ class Measurement:
     """Why there is no estimate, where there is none."""
     row: str = "example"
     """What one row of the statistics is about."""
+    aggregate: Callable[[FloatArray], FloatArray] | None = None
+    """Totals of the statistics to the value, for comparisons; None where the value is no function of sums."""
+    value_of_each: Callable[[FloatArray], FloatArray] | None = None
+    """Rows of the statistics to `example_values`, where that is not the same."""
+    scale: Scale = "linear"
+    """On which scale errors, and changes, are symmetric."""
+    identity: Callable[[], Identity] = Identity
+    """What the model is made of; asked for only where it matters, since it reads all weights."""
+    left_out: int = 0
+    """How many examples of the data `--llm-limit` left out."""
 
     @property
     def n(self) -> int:
         return len(self.examples)
+
+    @property
+    def units(self) -> list[str]:
+        """Of each example the independent unit it belongs to."""
+        return [example.unit for example in self.examples]
 
     def worst(self, count: int = WORST) -> list[tuple[Example, float]]:
         """The examples with the worst values of their own, worst first; NaN counts as worst of all."""
@@ -91,23 +114,37 @@ class Measurement:
         return order
 
 
+_PASSES = (Outcome.PASSED, Outcome.UNPROVEN, Outcome.SUSPECT, Outcome.RECORDED)
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a limit says of a measurement. `str(verdict)` is the whole message; `sentence` its first line."""
+    """What is said of a measurement. `str(verdict)` is the whole message; `sentence` its first line."""
 
     outcome: Outcome
     sentence: str
     measurement: Measurement
-    limit: Limit
 
     @property
     def passed(self) -> bool:
-        return self.outcome in (Outcome.PASSED, Outcome.SUSPECT)
+        return self.outcome in _PASSES
 
     def __str__(self) -> str:
-        return "\n".join([self.sentence, *(f"  {title:<10} {text}" for title, text in self._evidence())])
+        return "\n".join([self.sentence, *(f"  {title:<10} {text}" for title, text in self.evidence())])
 
-    def _evidence(self) -> Iterator[tuple[str, str]]:
+    def evidence(self) -> Iterator[tuple[str, str]]:
+        """Pairs of a title and a line of text; lines that go on have an empty title."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class LimitVerdict(Verdict):
+    """What a limit says of a measurement."""
+
+    limit: Limit
+
+    def evidence(self) -> Iterator[tuple[str, str]]:
+        """Interval, size, worst examples, settings, and what to change."""
         m = self.measurement
         yield "interval", _interval(m)
         units = "" if m.estimate is None or m.estimate.units == m.n else f" in {m.estimate.units} clusters"
@@ -115,7 +152,7 @@ class Verdict:
         yield "measured", f"{m.n} {m.row}{'s' * (m.n != 1)}{units}{counted}, {m.data}"
         for rank, place in enumerate(m.worst_places()):
             example, value = m.examples[place], m.example_values[place]
-            yield "" if rank else "worst", f"{value:>9.4g}  {_printable(example.label)}  {_shown(m, place)}"
+            yield "" if rank else "worst", f"{value:>9.4g}  {printable(example.label)}  {_shown(m, place)}"
             if m.explain is not None and m.outputs is not None and rank < EXPLAINED:
                 yield from (("", f"           {line}") for line in m.explain(example, m.outputs[place]).splitlines())
         for rank, line in enumerate(m.overview.splitlines()):
@@ -132,7 +169,7 @@ class Verdict:
         if self.outcome is Outcome.INCONCLUSIVE:
             unit = "document" if self.measurement.estimate is None else self.measurement.estimate.basis.unit
             return f"add {unit}s, or drop confidence= to judge these {unit}s alone"
-        return f"if {_number(self.measurement.value)} is acceptable, {self.limit.origin} is the place to say so"
+        return f"if {number(self.measurement.value)} is acceptable, {self.limit.origin} is the place to say so"
 
 
 class QualityError(AssertionError):
@@ -145,7 +182,7 @@ class QualityError(AssertionError):
         self.verdict = verdict
 
 
-def judge(measurement: Measurement, limit: Limit) -> Verdict:
+def judge(measurement: Measurement, limit: Limit) -> LimitVerdict:
     """Hold a measurement against a limit.
 
     Without `limit.confidence` the value on this data decides, exactly. With it the claim is about text like this: FAILED if
@@ -156,68 +193,68 @@ def judge(measurement: Measurement, limit: Limit) -> Verdict:
     `limit.unchanged` with one-sided p < alpha, SUSPECT if it misses it and is not.
     """
     if math.isnan(measurement.value):
-        return Verdict(Outcome.ERROR, _not_a_number(measurement), measurement, limit)
+        return LimitVerdict(Outcome.ERROR, _not_a_number(measurement), measurement, limit)
     if limit.alpha is not None:
         return _judge_change(measurement, limit, limit.alpha)
     if limit.confidence is None:
         outcome = Outcome.PASSED if limit.allows(measurement.value) else Outcome.FAILED
-        return Verdict(outcome, _plain_sentence(measurement, limit), measurement, limit)
+        return LimitVerdict(outcome, _plain_sentence(measurement, limit), measurement, limit)
     return _judge_with_confidence(measurement, limit, limit.confidence)
 
 
-def _judge_change(m: Measurement, limit: Limit, alpha: float) -> Verdict:
+def _judge_change(m: Measurement, limit: Limit, alpha: float) -> LimitVerdict:
     sentence = _plain_sentence(m, limit)
     if limit.allows(m.value):
-        return Verdict(Outcome.PASSED, sentence, m, limit)
+        return LimitVerdict(Outcome.PASSED, sentence, m, limit)
     if not isinstance(m.estimate, Estimate):
-        return Verdict(Outcome.INCONCLUSIVE, f"{sentence}; and there is no estimate of chance", m, limit)
+        return LimitVerdict(Outcome.INCONCLUSIVE, f"{sentence}; and there is no estimate of chance", m, limit)
     above = m.estimate.p_above(limit.unchanged)
     p = above if limit.side == "below" else 1 - above
     if p < alpha:
-        return Verdict(Outcome.FAILED, f"{sentence}; p = {p:.2g}", m, limit)
+        return LimitVerdict(Outcome.FAILED, f"{sentence}; p = {p:.2g}", m, limit)
     more = f"chance alone does this to an unchanged model (p = {p:.2g}, alpha {alpha:g})"
-    return Verdict(Outcome.SUSPECT, f"{sentence}; {more}", m, limit)
+    return LimitVerdict(Outcome.SUSPECT, f"{sentence}; {more}", m, limit)
 
 
-def _judge_with_confidence(m: Measurement, limit: Limit, confidence: float) -> Verdict:
+def _judge_with_confidence(m: Measurement, limit: Limit, confidence: float) -> LimitVerdict:
     if not limit.allows(m.value):
-        return Verdict(Outcome.FAILED, _plain_sentence(m, limit), m, limit)
-    value, number = _distinct(m.value, limit.value)
-    claim = f"{m.metric} {value} is {{}} {limit.side} {number}"
+        return LimitVerdict(Outcome.FAILED, _plain_sentence(m, limit), m, limit)
+    value, stated = _distinct(m.value, limit.value)
+    claim = f"{m.metric} {value} is {{}} {limit.side} {stated}"
     if m.estimate is None or m.estimate.units < FEWEST_UNITS:
         units, unit = (1, "document") if m.estimate is None else (m.estimate.units, m.estimate.basis.unit)
         sentence = (
             f"{claim.format('not proven')}: {units} independent {unit}{'s' * (units != 1)}, at least 10 are needed"
         )
-        return Verdict(Outcome.INCONCLUSIVE, sentence, m, limit)
+        return LimitVerdict(Outcome.INCONCLUSIVE, sentence, m, limit)
     bound = m.estimate.upper(confidence) if limit.side == "below" else m.estimate.lower(confidence)
-    which = f"the {confidence * 100:g} % {'upper' if limit.side == 'below' else 'lower'} bound is {_number(bound)}"
+    which = f"the {confidence * 100:g} % {'upper' if limit.side == 'below' else 'lower'} bound is {number(bound)}"
     if limit.allows(bound):
-        return Verdict(Outcome.PASSED, f"{claim.format('proven')}: {which}", m, limit)
+        return LimitVerdict(Outcome.PASSED, f"{claim.format('proven')}: {which}", m, limit)
     needed = m.estimate.units_to_decide(limit.value, confidence)
     unit = m.estimate.basis.unit
     more = f"{'no number of' if needed is None else f'about {needed}'} {unit}s like these"
     sentence = f"{claim.format('not proven')}: {which}; {more} would decide ({m.estimate.units} now)"
-    return Verdict(Outcome.INCONCLUSIVE, sentence, m, limit)
+    return LimitVerdict(Outcome.INCONCLUSIVE, sentence, m, limit)
 
 
 def _plain_sentence(m: Measurement, limit: Limit) -> str:
     value, bound = _distinct(m.value, limit.value)
     gap = abs(m.value - limit.value)
-    share = f"{100 * gap / abs(limit.value):.3g} %" if limit.value else _number(gap)
+    share = f"{100 * gap / abs(limit.value):.3g} %" if limit.value else number(gap)
     if limit.allows(m.value):
         return f"{m.metric} {value} is {limit.side} {bound} ({share} to spare)"
     where = "over" if limit.side == "below" else "under"
     if math.isinf(m.value):
         by = "some token has probability 0"
     else:
-        by = f"{where} the limit by {_number(gap)} ({share})" if gap else "it equals the limit"
+        by = f"{where} the limit by {number(gap)} ({share})" if gap else "it equals the limit"
     return f"{m.metric} {value} is not {limit.side} {bound}: {by}"
 
 
 def _not_a_number(m: Measurement) -> str:
     values = zip(m.examples, m.example_values, strict=True)
-    broken = [_printable(example.label) for example, value in values if math.isnan(value)]
+    broken = [printable(example.label) for example, value in values if math.isnan(value)]
     if not broken:
         return f"{m.metric} is not a number: it has no value for these {m.n} examples together"
     names = ", ".join(broken[:WORST]) + (", …" if len(broken) > WORST else "")
@@ -228,7 +265,7 @@ def _interval(m: Measurement) -> str:
     if m.estimate is None:
         return f"none: {m.without_interval}"
     interval, basis = m.estimate.interval(), m.estimate.basis
-    return f"{_number(interval.low)} to {_number(interval.high)} {basis.claim} (95 %, {basis.method})"
+    return f"{number(interval.low)} to {number(interval.high)} {basis.claim} (95 %, {basis.method})"
 
 
 def _shown(m: Measurement, place: int) -> str:
@@ -238,28 +275,30 @@ def _shown(m: Measurement, place: int) -> str:
     if isinstance(output, dict):
         output = max(output, key=output.__getitem__, default=None)
     if not (output is None or isinstance(output, str | int)):
-        return _snippet(example.text)
+        return snippet(example.text)
     wanted = example.target[0] if isinstance(example.target, list | tuple) and example.target else example.target
-    return f"{_snippet(str(output))}, wanted {_snippet(str(wanted))}"
+    return f"{snippet(str(output))}, wanted {snippet(str(wanted))}"
 
 
-def _snippet(text: str) -> str:
+def snippet(text: str) -> str:
+    """The beginning of a text, on one line."""
     line = " ".join(text.split())
     return repr(line if len(line) <= _SNIPPET else line[: _SNIPPET - 1] + "…")
 
 
-def _printable(label: str) -> str:
+def printable(label: str) -> str:
     """Ids come from the data: a line break or an escape sequence in one must not break the report's lines."""
     return label if label.isprintable() else repr(label)[1:-1]
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """Four digits, or whole where there are more before the point."""
     return f"{value:.4g}" if abs(value) < 9999.5 or not math.isfinite(value) else f"{value:,.0f}"
 
 
 def _distinct(value: float, limit: float) -> tuple[str, str]:
     """Both numbers, with as many digits as it takes to tell them apart."""
-    if _number(value) != _number(limit) or value == limit:
-        return _number(value), _number(limit)
+    if number(value) != number(limit) or value == limit:
+        return number(value), number(limit)
     digits = next(d for d in range(5, 18) if f"{value:.{d}g}" != f"{limit:.{d}g}")
     return f"{value:.{digits}g}", f"{limit:.{digits}g}"

@@ -7,30 +7,38 @@ import warnings
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-from pytest_llm.errors import MetricWarning, MisuseError
+from pytest_llm.errors import MetricWarning, MisuseError, UndecidedError
 from pytest_llm.limit import Limit
 from pytest_llm.recording import record_verdict
-from pytest_llm.verdict import Measurement, Outcome, QualityError, judge
+from pytest_llm.tolerance import Inconclusive
+from pytest_llm.verdict import Measurement, Outcome, QualityError, Verdict, judge
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 def gate(measurement: Measurement, limit: Limit) -> Measurement:
-    """Judge, record, and raise unless it is a pass.
+    """Judge, record, and raise unless it is a pass; see `conclude`."""
+    return conclude(judge(measurement, limit), stacklevel=5)
 
-    A pass that is suspect warns (`MetricWarning`).
+
+def conclude(verdict: Verdict, *, on_suspicion: Inconclusive = "warn", stacklevel: int = 4) -> Measurement:
+    """Record a verdict, and raise unless it is a pass.
+
+    A pass that is suspect warns (`MetricWarning`), or ends the test as skipped or expected to fail, if that is asked for.
 
     Raises:
         QualityError: the verdict is not a pass; its text is the whole explanation.
+        UndecidedError: it is suspect, and "skip" or "xfail" was asked for: for pytest to make of it what it says.
     """
-    verdict = judge(measurement, limit)
     record_verdict(verdict)
     if not verdict.passed:
         raise QualityError(verdict)
     if verdict.outcome is Outcome.SUSPECT:
-        warnings.warn(verdict.sentence, MetricWarning, stacklevel=4)  # the caller of the assertion
-    return measurement
+        if on_suspicion in ("skip", "xfail"):
+            raise UndecidedError(verdict.sentence, on_suspicion)
+        warnings.warn(verdict.sentence, MetricWarning, stacklevel=stacklevel)  # the caller of the assertion
+    return verdict.measurement
 
 
 def assertion(function: Callable[P, R]) -> Callable[P, R]:
@@ -41,7 +49,7 @@ def assertion(function: Callable[P, R]) -> Callable[P, R]:
         __tracebackhide__ = True
         try:
             return function(*args, **kwargs)
-        except (QualityError, MisuseError) as error:
+        except (QualityError, MisuseError, UndecidedError) as error:
             # cut the traceback here: what lies below is how we found out, which the message says in words
             raise error.with_traceback(None)  # noqa: B904
 

@@ -2,14 +2,125 @@
 
 from __future__ import annotations
 
-from pytest_llm.assertions.gate import assertion, gate
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pytest_llm.assertions.gate import assertion, conclude, gate
+from pytest_llm.baselines.comparing import judge_against, judge_models, judge_stored
+from pytest_llm.baselines.files import read
+from pytest_llm.baselines.shelf import MAIN, current_shelf
 from pytest_llm.data.loading import Data
+from pytest_llm.data.predictions import Predictions
+from pytest_llm.errors import MisuseError
+from pytest_llm.inference.engine import Engine
+from pytest_llm.inference.measure import measure
 from pytest_llm.inference.slowdown import measure_slowdown
 from pytest_llm.limit import Limit, parse_share
+from pytest_llm.metrics import METRICS
 from pytest_llm.metrics.efficiency import Time
+from pytest_llm.metrics.metric import Metric
 from pytest_llm.models.loading import Model
+from pytest_llm.recording import recording
 from pytest_llm.tasks.generate import Generate
+from pytest_llm.tasks.task import Task
+from pytest_llm.tolerance import Estimand, Inconclusive, Tolerance, parse_amount
 from pytest_llm.verdict import Measurement
+
+
+@assertion
+def assert_no_regression(
+    model: Model | Predictions,
+    data: Data,
+    metric: Metric | str = "perplexity",
+    *,
+    tolerance: str | float | None = None,
+    alpha: float = 0.01,
+    estimand: Estimand = "population",
+    baseline: str | Path = MAIN,
+    reference: Model | Predictions | None = None,
+    max_example_drop: str | float | None = None,
+    detect: str | float | None = None,
+    on_inconclusive: Inconclusive = "warn",
+    key: str | None = None,
+    task: Task | None = None,
+    engine: Engine | None = None,
+    **settings: Any,
+) -> Measurement:
+    """Assert that a metric is not worse than it was when its baseline was recorded, or than a reference model's now.
+
+    Both sides are compared example by example: what makes a text hard is the same on both and cancels, so that a change of a
+    fraction of a per cent shows where two separate scores would hide ten. The gate fails only if the drop on this data
+    exceeds the tolerance *and* an unchanged model would show as large a drop with probability below alpha. A drop that may
+    be chance passes as suspect, with a `MetricWarning`; the message says which drop would have been caught, and how
+    many documents it would take. Improvements pass.
+
+    The baseline is a file beside the test (`llm_baselines/…`), written only by `pytest --llm-update-baselines`: a test without
+    one fails, and so does one whose baseline cannot be compared (other examples, tokens, settings, dtype) or read.
+
+    Args:
+        model: what is measured, or predictions; see `measure`.
+        data: rows, the same as when the baseline was recorded.
+        metric: its name, such as "perplexity", or the metric itself; a function of sums over examples.
+        tolerance: "1%" of the baseline's value, "1pp" (0.01), or a number in the metric's unit; None: the metric's default (1 % of
+            a perplexity, 1 point of BLEU, chrF and TER, half a percentage point of an error rate, one of any other share).
+        alpha: how often an unchanged model may fail.
+        estimand: "population" judges text like this; "dataset" this text alone, where any drop beyond the tolerance fails: right
+            for the same weights in a new engine or format.
+        baseline: its name (`main`), or the path of a baseline's .json file.
+        reference: a model to measure now and compare with, instead of a baseline.
+        max_example_drop: how much worse a single example may get, as `tolerance`; None: any amount.
+        detect: the drop that should be caught, for the advice on how many documents that takes; None: twice the tolerance.
+        on_inconclusive: what becomes of a drop beyond the tolerance that may be chance: "warn", "fail", "skip" or "xfail".
+        key: the gate's name, where a test has two of one metric.
+        task: what the model is asked to do; None: what the metric asks for.
+        engine: how the model is asked.
+        **settings: the metric's, where it is given by name.
+
+    Returns:
+        The measurement of the model.
+
+    Raises:
+        QualityError: worse, or not comparable, or without a baseline; `error.verdict` says which.
+        MisuseError: (a ValueError) data, model or settings that give no number at all, a baseline that cannot be read.
+    """
+    name = metric if isinstance(metric, str) else metric.name
+    claim = Tolerance(
+        parse_amount("tolerance", _default_tolerance(name) if tolerance is None else tolerance),
+        alpha,
+        estimand,
+        None if max_example_drop is None else parse_amount("max_example_drop", max_example_drop),
+        None if detect is None else parse_amount("detect", detect),
+        on_inconclusive,
+    )
+    shelf = current_shelf()
+    if shelf is not None and shelf.strict:
+        claim = replace(claim, strict=True)
+    if reference is not None and baseline != MAIN:
+        raise MisuseError(f"both reference= and baseline={str(baseline)!r} are given: compare with one of them")
+    measurement = measure(model, data, metric, task=task, engine=engine, **settings)
+    if reference is not None:
+        with recording():  # what is measured of the reference is no result of this test
+            other = measure(reference, data, metric, task=task, engine=engine, **settings)
+        verdict = judge_models(measurement, other, claim)
+    elif isinstance(baseline, Path):
+        verdict = judge_against(measurement, claim, read(baseline), f"baseline {baseline.name!r}")
+    elif shelf is None:
+        raise MisuseError(
+            f"baseline={baseline!r} is a name, which means something in a test under pytest: give a path, or reference="
+        )
+    else:
+        verdict = judge_stored(measurement, claim, shelf, name=baseline, key=key)
+    return conclude(verdict, on_suspicion=on_inconclusive)
+
+
+def _default_tolerance(metric: str) -> str:
+    default = METRICS[metric].tolerance if metric in METRICS else None
+    if default is None:
+        raise MisuseError(
+            f"{metric} has no tolerance of its own: say what is tolerated, as in tolerance='1%' or tolerance=0.01"
+        )
+    return default
 
 
 @assertion

@@ -25,6 +25,16 @@ class Example:
     row: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
     """The whole row that the example was made of, for prompts and choices; empty for a bare text."""
 
+    @property
+    def unit(self) -> str:
+        """What is independent of other units: its cluster, or the example itself."""
+        return f"example {self.id}" if self.cluster is None else f"cluster {self.cluster}"
+
+    @property
+    def content(self) -> str:
+        """Changes with the text and the target, and with nothing else."""
+        return identity(self.text, self.target)
+
 
 def fingerprint(text: str) -> str:
     """SHA-256 of the text in UTF-8, in hexadecimal. Lone surrogates, which UTF-8 cannot hold, keep their code."""

@@ -16,3 +16,11 @@ class Provenance:
     def __str__(self) -> str:
         precision = f"{self.dtype} on {self.device}" if self.dtype else ""
         return ", ".join(part for part in (self.model, precision) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Digests of what a model is made of, the same in every process and on every machine; empty where that is not known."""
+
+    weights: str = ""
+    tokenizer: str = ""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from pytest_llm.data.example import Example
 from pytest_llm.data.loading import Data, describe, load_examples
 from pytest_llm.data.predictions import Predictions, Targets, as_predictions, paired
-from pytest_llm.data.provenance import Provenance
+from pytest_llm.data.provenance import Identity, Provenance
 from pytest_llm.data.sampling import drawn
 from pytest_llm.errors import MisuseError
 from pytest_llm.inference.answering import answer, context_length
@@ -19,7 +20,7 @@ from pytest_llm.inference.engine import Engine, using
 from pytest_llm.metrics import metric_named
 from pytest_llm.metrics.metric import Metric
 from pytest_llm.metrics.multiple_choice import ChoiceScores
-from pytest_llm.models.language_model import provenance
+from pytest_llm.models.language_model import identity, provenance
 from pytest_llm.models.loading import Model, as_language_model
 from pytest_llm.recording import record_measurement
 from pytest_llm.statistics.jackknife import Estimate, FloatArray, jackknife, sum_by_cluster
@@ -73,12 +74,12 @@ def measure(
         examples, given = paired(predictions, data)
         places = drawn([example.id for example in examples])
         chosen_examples, kept = tuple(examples[i] for i in places), [given[i] for i in places]
-        named = _described(data, len(places), len(examples))
+        left_out = len(examples) - len(places)
         origin = Provenance("predictions, given")
-        return _measured(metric, chosen_examples, kept, metric.signature(None), named, origin)
+        return _measured(metric, chosen_examples, kept, metric.signature(None), describe(data), left_out, origin)
     everything = load_examples(data)
     examples = tuple(everything[i] for i in drawn([example.id for example in everything]))
-    named = _described(data, len(examples), len(everything))
+    left_out = len(everything) - len(examples)
     if hasattr(metric, "refuse_too_few"):
         metric.refuse_too_few(len(examples))
     language_model = as_language_model(model)  # type: ignore[arg-type]  # no predictions
@@ -88,11 +89,16 @@ def measure(
     signature = metric.signature(context_length(language_model, chosen))
     if hasattr(chosen, "signature"):
         signature = f"{signature}|{chosen.signature}"
-    return _measured(metric, examples, outputs, signature, named, provenance(language_model))
-
-
-def _described(data: Questions, used: int, there: int) -> str:
-    return describe(data) if used == there else f"{describe(data)} ({used} of {there} examples: --llm-limit)"
+    return _measured(
+        metric,
+        examples,
+        outputs,
+        signature,
+        describe(data),
+        left_out,
+        provenance(language_model),
+        partial(identity, language_model),
+    )
 
 
 def _task_for(metric: Metric, task: Task | None) -> Task:
@@ -117,15 +123,20 @@ def _measured(
     outputs: Sequence[Any],
     signature: str,
     data: str,
+    left_out: int,
     origin: Provenance,
+    made_of: Callable[[], Identity] = Identity,
 ) -> Measurement:
     metric = metric.fitted(examples) if hasattr(metric, "fitted") else metric
     statistics = np.array([metric.statistics(*pair) for pair in zip(examples, outputs, strict=True)], dtype=np.float64)
     totals = statistics.sum(axis=0)
-    of_examples = getattr(metric, "example_values", metric.aggregate)(statistics)
+    value_of_each = getattr(metric, "example_values", metric.aggregate)
+    of_examples = value_of_each(statistics)
     if hasattr(metric, "summary"):  # a quantile or a maximum of the examples' values, which is no function of sums
+        aggregate = None
         value, estimate = metric.summary(of_examples)
     else:
+        aggregate = metric.aggregate
         value, estimate = float(metric.aggregate(totals)), _estimate(metric, examples, statistics)
     wording = {name: getattr(metric, name) for name in ("remedy", "without_interval") if hasattr(metric, name)}
     measurement = Measurement(
@@ -138,11 +149,16 @@ def _measured(
         example_values=of_examples,
         counts=metric.counts,
         signature=signature,
-        data=data,
+        data=f"{data} ({len(examples)} of {len(examples) + left_out} examples: --llm-limit)" if left_out else data,
         provenance=origin,
         outputs=tuple(outputs) if _can_be_shown(outputs) else None,
         overview=_overview(metric, outputs, totals),
         explain=getattr(metric, "explain", None),
+        aggregate=aggregate,
+        value_of_each=value_of_each,
+        scale=metric.scale,
+        identity=made_of,
+        left_out=left_out,
         **wording,
     )
     record_measurement(measurement)
@@ -162,6 +178,5 @@ def _can_be_shown(outputs: Sequence[Any]) -> bool:
 
 
 def _estimate(metric: Metric, examples: Sequence[Example], statistics: FloatArray) -> Estimate | None:
-    units = [f"example {e.id}" if e.cluster is None else f"cluster {e.cluster}" for e in examples]
-    by_unit = sum_by_cluster(statistics, units)
+    by_unit = sum_by_cluster(statistics, [example.unit for example in examples])
     return jackknife(by_unit, metric.aggregate, by_unit[:, -1], scale=metric.scale)

@@ -28,6 +28,11 @@ class Entry:
     custom: CustomMetric | None = None
     """The metric itself, of one that `llm_metric` made; it has no settings."""
 
+    @property
+    def tolerance(self) -> str | None:
+        """How much worse it may get against a baseline, unless a test says; None where it has to."""
+        return _TOLERANCES.get(self.home.partition(":")[0])
+
     def make(self, **settings: Any) -> Metric:
         """The metric itself; settings are its constructor's arguments."""
         if self.custom is not None:
@@ -38,6 +43,14 @@ class Entry:
         made: Metric = getattr(import_module(f"pytest_llm.metrics.{module}"), name)(**{**self.settings, **settings})
         return made
 
+
+_TOLERANCES = {
+    "language_modeling": "1%",
+    **dict.fromkeys(("bleu", "chrf", "ter"), "1.0"),  # points of 100
+    "transcription": "0.5pp",
+    **dict.fromkeys(("rouge", "meteor", "question_answering", "multiple_choice", "classification"), "1pp"),
+    **dict.fromkeys(("calibration", "extraction", "retrieval"), "1pp"),
+}
 
 METRICS: dict[str, Entry] = {
     "perplexity": Entry("language_modeling:Perplexity", "below", {"unit": "token"}),

@@ -8,9 +8,10 @@ from typing import Any
 
 import torch
 
-from pytest_llm.data.provenance import Provenance
+from pytest_llm.data.provenance import Identity, Provenance
 from pytest_llm.errors import MisuseError
 from pytest_llm.models.fingerprint import fingerprint
+from pytest_llm.models.identity import identity
 from pytest_llm.models.memory import Budget, budget_for
 
 DEFAULT_MAX_LENGTH = 2048
@@ -85,6 +86,10 @@ class Checkpoint:
     def fingerprint(self) -> Hashable | None:
         """Changes with anything that changes the model's answers; None where that cannot be told."""
         return fingerprint(self.module, self.tokenizer)
+
+    def identity(self) -> Identity:
+        """Digests of weights and tokenizer, the same in every process."""
+        return identity(self.module, self.tokenizer)
 
     def framed(self, texts: Sequence[str], *, as_target: bool = False) -> list[Framed]:
         """The tokens of each text, and the special tokens that the tokenizer puts around them.

@@ -30,6 +30,15 @@ class Gpu:
         return f"cuda:{self.index} ({self.name}, {format_bytes(self.memory)}, capability {dotted(self.capability)})"
 
 
+def device_class(device: str) -> str:
+    """What kind of device it is, whatever its number: "cpu", "cuda-NVIDIA H100", …; as it is called in file names."""
+    if not device.startswith("cuda"):
+        return device.partition(":")[0] or "unknown"
+    import torch
+
+    return f"cuda-{torch.cuda.get_device_name(device)}"
+
+
 @dataclass(frozen=True, slots=True)
 class GpuRequirement:
     """What a test marked `llm_gpu` needs."""

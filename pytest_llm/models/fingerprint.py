@@ -42,10 +42,11 @@ def fingerprint(module: torch.nn.Module, tokenizer: Any) -> Hashable | None:
     It cannot where weights are no plain tensors in memory: quantised tensor classes, weights that are loaded when needed.
     """
     tensors = (*module.parameters(), *module.buffers())
-    if not all(_is_plain(tensor) for tensor in tensors):
+    if not are_plain(tensors):
         return None
     return (
-        _checksum([tensor.detach() for tensor in tensors]),
+        tuple((tuple(tensor.shape), str(tensor.dtype), str(tensor.device)) for tensor in tensors),
+        hashlib.blake2b(block_sums([tensor.detach() for tensor in tensors])).digest(),
         structure(module),
         (_Same(tokenizer), len(tokenizer), tokenizer.bos_token_id, tokenizer.eos_token_id),
     )
@@ -55,6 +56,11 @@ def structure(module: torch.nn.Module) -> Hashable:
     """Changes with settings, hooks, adapters and configuration, but not with the values of weights."""
     config: Any = module.config
     return tuple(_settings(part) for part in module.modules()), config.to_json_string(use_diff=False)
+
+
+def are_plain(tensors: Iterable[torch.Tensor]) -> bool:
+    """Whether their bits can be read, and are all there is to them."""
+    return all(_is_plain(tensor) for tensor in tensors)
 
 
 def _is_plain(tensor: torch.Tensor) -> bool:
@@ -84,8 +90,8 @@ def _frozen_all(values: Iterable[object]) -> Hashable:
     return tuple(_frozen(value) for value in values)
 
 
-def _checksum(tensors: Sequence[torch.Tensor]) -> Hashable:
-    """A digest of the sums of each 2 KiB of each tensor, read as integers: at the speed of memory.
+def block_sums(tensors: Sequence[torch.Tensor]) -> bytes:
+    """The sums of each 2 KiB of each tensor, read as integers: at the speed of memory.
 
     Every bit takes part; it is blind only to elements that change places within the same 2 KiB. The sums of all tensors of a
     device are fetched at once.
@@ -98,7 +104,4 @@ def _checksum(tensors: Sequence[torch.Tensor]) -> Hashable:
         whole = len(flat) // 2048 * 2048
         of_blocks = flat[:whole].view(torch.int64).view(-1, 256).sum(dim=1)
         sums.setdefault(tensor.device, []).extend([of_blocks.view(torch.uint8), flat[whole:]])
-    digest = hashlib.blake2b()
-    for of_device in sums.values():
-        digest.update(torch.cat(of_device).cpu().numpy().tobytes())
-    return tuple((tuple(tensor.shape), str(tensor.dtype), str(tensor.device)) for tensor in tensors), digest.digest()
+    return b"".join(torch.cat(of_device).cpu().numpy().tobytes() for of_device in sums.values())

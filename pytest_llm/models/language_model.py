@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
-from pytest_llm.data.provenance import Provenance
+from pytest_llm.data.provenance import Identity, Provenance
 from pytest_llm.statistics.jackknife import FloatArray
 from pytest_llm.tasks.decoding import Decoding
 
@@ -136,6 +136,13 @@ class DistributionModel(Protocol):
 AnyModel: TypeAlias = (
     LanguageModel | WindowedModel | ConditionalModel | MaskedLanguageModel | GenerativeModel | Classifier
 )
+
+
+def identity(model: AnyModel) -> Identity:
+    """Digests of what the model is made of; empty ones if it does not say."""
+    own = getattr(model, "identity", None)
+    found = own() if callable(own) else None
+    return found if isinstance(found, Identity) else Identity()
 
 
 def provenance(model: AnyModel) -> Provenance:

@@ -1,0 +1,94 @@
+"""A stored measurement: enough of it to compare each example with a later one, and to say what is not comparable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from pytest_llm.data.example import fingerprint
+from pytest_llm.data.provenance import Identity, Provenance
+from pytest_llm.errors import MisuseError
+from pytest_llm.statistics.jackknife import FloatArray
+from pytest_llm.verdict import Measurement
+
+
+@dataclass(frozen=True, eq=False)
+class Baseline:
+    """What was measured once."""
+
+    metric: str
+    value: float
+    interval: tuple[float, float] | None
+    """Of the value on text like this, 95 %."""
+    counts: str
+    signature: str
+    data: str
+    """How reports call the data."""
+    provenance: Provenance
+    identity: Identity
+    recorded: Mapping[str, str]
+    """When, from which commit, with which versions."""
+    ids: tuple[str, ...]
+    contents: tuple[str, ...]
+    """Of each example a hash of its text and target."""
+    statistics: FloatArray
+    """`[examples, k]`"""
+
+    @property
+    def data_digest(self) -> str:
+        """Changes with any example, not with their order."""
+        return fingerprint(
+            "\n".join(sorted(f"{id_}\t{content}" for id_, content in zip(self.ids, self.contents, strict=True)))
+        )[:16]
+
+    @property
+    def origin(self) -> str:
+        """Model, day and commit, for a reader."""
+        when = f", recorded {self.recorded['date']}" if self.recorded.get("date") else ""
+        commit = f", commit {self.recorded['commit'][:10]}" if self.recorded.get("commit") else ""
+        return f"{self.provenance}{when}{commit}"
+
+    def same_statistics(self, other: Baseline) -> bool:
+        """Whether both say the same of the same examples."""
+        return (self.metric, self.signature, self.ids, self.contents) == (
+            other.metric,
+            other.signature,
+            other.ids,
+            other.contents,
+        ) and np.array_equal(self.statistics, other.statistics)
+
+
+def as_baseline(measurement: Measurement, identity: Identity, recorded: Mapping[str, str]) -> Baseline:
+    """A measurement as what later ones, or another model's, are compared with."""
+    m = measurement
+    interval = None if m.estimate is None else (m.estimate.interval().low, m.estimate.interval().high)
+    return Baseline(
+        m.metric,
+        m.value,
+        interval,
+        m.counts,
+        m.signature,
+        m.data,
+        m.provenance,
+        identity,
+        recorded,
+        tuple(example.id for example in m.examples),
+        tuple(example.content for example in m.examples),
+        m.statistics,
+    )
+
+
+def refuse_unfit(m: Measurement) -> None:
+    """Refuse to store what later runs could not be held against.
+
+    Raises:
+        MisuseError: part of the data only, a value that is not finite, or one that is no function of sums.
+    """
+    if m.left_out:
+        raise MisuseError(f"{m.data}: a part of the data is no baseline; record it without --llm-limit")
+    if not (np.isfinite(m.value) and np.isfinite(m.statistics).all()):
+        raise MisuseError(f"{m.metric} is {m.value:g} here: what is not finite is no baseline")
+    if m.aggregate is None:
+        raise MisuseError(f"{m.metric} is no function of sums over examples: there is nothing that could be compared")

@@ -1,0 +1,70 @@
+"""What has to be equal for two numbers to be compared, and putting the examples of both sides side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from pytest_llm.baselines.baseline import Baseline
+from pytest_llm.data.provenance import Identity
+from pytest_llm.statistics.jackknife import FloatArray
+from pytest_llm.verdict import Measurement, printable
+
+SHOWN = 3
+
+
+def differences(
+    baseline: Baseline, measurement: Measurement, identity: Identity, *, same_dtype: bool = True
+) -> list[str]:
+    """Why the two cannot be compared, one line a reason; empty if they can.
+
+    Args:
+        baseline: what was recorded.
+        measurement: what was measured now.
+        identity: of the model that was measured now.
+        same_dtype: whether another dtype is a reason; not where two models are compared for what they are.
+    """
+    reasons = _differences(baseline, measurement, identity)
+    return [reason for reason in reasons if same_dtype or not reason.startswith("dtype:")]
+
+
+def _differences(baseline: Baseline, m: Measurement, identity: Identity) -> Iterator[str]:
+    if baseline.metric != m.metric:
+        yield f"metric: {baseline.metric} was recorded, {m.metric} is measured"
+    elif baseline.signature != m.signature:
+        yield from _parts(baseline.signature, m.signature)
+    if baseline.provenance.dtype != m.provenance.dtype:
+        yield f"dtype: {baseline.provenance.dtype or 'unknown'} was recorded, this is {m.provenance.dtype or 'unknown'}"
+    if m.counts == "tokens" and baseline.identity.tokenizer != identity.tokenizer:
+        yield "tokenizer: another one, and the metric counts its tokens (byte_perplexity compares across tokenizers)"
+    if baseline.statistics.shape[1] != m.statistics.shape[1]:
+        yield f"statistics: {baseline.statistics.shape[1]} sums were recorded, there are {m.statistics.shape[1]} now"
+    yield from _other_examples(baseline, m)
+
+
+def _parts(recorded: str, now: str) -> Iterator[str]:
+    """Which settings of two signatures differ."""
+    old, new = recorded.split("|"), now.split("|")
+    gone = [part for part in old if part not in new]
+    come = [part for part in new if part not in old]
+    yield f"settings: {'|'.join(gone) or 'nothing'} was recorded, this is {'|'.join(come) or 'nothing'}"
+
+
+def _other_examples(baseline: Baseline, m: Measurement) -> Iterator[str]:
+    recorded = dict(zip(baseline.ids, baseline.contents, strict=True))
+    current = {example.id: example for example in m.examples}
+    new = [example.label for id_, example in current.items() if id_ not in recorded]
+    gone = [] if m.left_out else [id_ for id_ in recorded if id_ not in current]
+    edited = [e.label for id_, e in current.items() if id_ in recorded and e.content != recorded[id_]]
+    for title, names in (("not in the baseline", new), ("only in the baseline", gone), ("changed", edited)):
+        if names:
+            yield f"data: {len(names)} example{'s' * (len(names) != 1)} {title}: {_listed(names)}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(map(printable, names[:SHOWN])) + (", …" if len(names) > SHOWN else "")
+
+
+def aligned(baseline: Baseline, measurement: Measurement) -> FloatArray:
+    """The baseline's statistics of the measurement's examples, in their order."""
+    place = {id_: row for row, id_ in enumerate(baseline.ids)}
+    return baseline.statistics[[place[example.id] for example in measurement.examples]]

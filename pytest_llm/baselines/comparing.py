@@ -1,0 +1,168 @@
+"""From a measurement to a verdict against the baseline that is stored for it, or to a new baseline where that is asked for."""
+
+from __future__ import annotations
+
+import datetime
+import platform
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from pytest_llm.baselines.baseline import Baseline, as_baseline, refuse_unfit
+from pytest_llm.baselines.comparability import aligned, differences
+from pytest_llm.baselines.files import read, write
+from pytest_llm.baselines.shelf import MAIN, Shelf
+from pytest_llm.errors import MisuseError
+from pytest_llm.models.devices import device_class
+from pytest_llm.regression import Comparison, judge_change
+from pytest_llm.tolerance import Tolerance
+from pytest_llm.verdict import Measurement, Outcome, Verdict, number
+
+_VERSIONS = ("pytest-llm-regression", "torch", "transformers")
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineVerdict(Verdict):
+    """What is said where no change was judged: recorded, not there, not comparable."""
+
+    lines: tuple[tuple[str, str], ...]
+
+    def evidence(self) -> Iterator[tuple[str, str]]:
+        yield from self.lines
+        yield "measured", f"{self.measurement.n} examples, {self.measurement.data}"
+        yield "model", str(self.measurement.provenance)
+        yield "signature", self.measurement.signature
+
+
+def judge_stored(
+    m: Measurement, tolerance: Tolerance, shelf: Shelf, *, name: str = MAIN, key: str | None = None
+) -> Verdict:
+    """Compare with the baseline on the shelf; record it instead where the shelf is to be updated.
+
+    Args:
+        m: what was measured now.
+        tolerance: when a change counts.
+        shelf: the running test's.
+        name: which baseline.
+        key: the gate's name within its test; None: the metric's.
+
+    Raises:
+        MisuseError: a baseline that cannot be read, two gates of one test under one name, a value that cannot be recorded.
+    """
+    gate, device = key or m.metric, device_class(m.provenance.device)
+    own = shelf.place(name, gate, device)
+    shelf.claim(own)
+    found = shelf.find(name, gate, device)
+    if shelf.update is not None and (found != own or shelf.update != "missing"):
+        return _updated(m, tolerance, shelf, own, found, name)
+    if found is None:
+        return _missing(m, shelf, name)
+    return judge_against(m, tolerance, read(found), f"baseline {name!r}", shelf, _anchor(m, shelf, name, gate, device))
+
+
+def judge_against(
+    m: Measurement,
+    tolerance: Tolerance,
+    baseline: Baseline,
+    against: str,
+    shelf: Shelf | None = None,
+    notes: Sequence[str] = (),
+    *,
+    same_dtype: bool = True,
+) -> Verdict:
+    """Compare with one baseline, if it can be compared at all; an ERROR that names what differs if not."""
+    accept = _command(shelf) if shelf else "record the baseline again"
+    reasons = differences(baseline, m, m.identity(), same_dtype=same_dtype)
+    if reasons:
+        sentence = (
+            f"{m.metric} {number(m.value)} cannot be compared with {against} ({number(baseline.value)}): not the same"
+        )
+        lines = [("" if rank else "differs", reason) for rank, reason in enumerate(reasons)]
+        lines += [("baseline", baseline.origin), ("to accept", accept)]
+        return BaselineVerdict(Outcome.ERROR, f"{sentence} {reasons[0].partition(':')[0]}", m, tuple(lines))
+    if baseline.provenance.device != m.provenance.device:
+        notes = (*notes, f"recorded on {baseline.provenance.device}, measured on {m.provenance.device}")
+    return judge_change(
+        Comparison(m, against, aligned(baseline, m), baseline.origin, tuple(notes), accept=accept), tolerance
+    )
+
+
+def judge_models(m: Measurement, reference: Measurement, tolerance: Tolerance) -> Verdict:
+    """Compare two models that were measured on the same data one after the other."""
+    other = as_baseline(reference, reference.identity(), {})
+    against = f"the reference {reference.provenance.model.partition(' (')[0]}"
+    return judge_against(m, tolerance, other, against, same_dtype=False)
+
+
+def _updated(m: Measurement, tolerance: Tolerance, shelf: Shelf, own: Path, found: Path | None, name: str) -> Verdict:
+    refuse_unfit(m)
+    new = as_baseline(m, m.identity(), recorded_now())
+    before = _readable(found)
+    if shelf.update == "changed" and found == own and before is not None and new.same_statistics(before):
+        return judge_against(m, tolerance, before, f"baseline {name!r}", shelf)
+    write(own, new)
+    if before is None:
+        change = "there was none before" if found is None else "what was there could not be read"
+    elif reasons := differences(before, m, new.identity):
+        change = f"{number(before.value)} before, which cannot be compared: {reasons[0]}"
+    else:
+        change = f"{number(before.value)} before: {judge_against(m, tolerance, before, 'before').outcome.value}"
+    sentence = f"{m.metric} {number(m.value)} is now baseline {name!r}; {change}"
+    return BaselineVerdict(Outcome.RECORDED, sentence, m, (("file", str(own)),))
+
+
+def _missing(m: Measurement, shelf: Shelf, name: str) -> Verdict:
+    there = sorted(path.name for path in shelf.folder.glob("*") if path.is_dir())
+    sentence = f"{m.metric} {number(m.value)} has no baseline {name!r} to be compared with"
+    others = f"; {shelf.folder} has {', '.join(map(repr, there))}" if there and name not in there else ""
+    return BaselineVerdict(Outcome.ERROR, sentence, m, (("to record", f"{_command(shelf)}{others}"),))
+
+
+def _anchor(m: Measurement, shelf: Shelf, name: str, gate: str, device: str) -> list[str]:
+    """The change since the anchored baseline, which many tolerated changes in turn may have moved far away."""
+    if not shelf.anchor or shelf.anchor == name:
+        return []
+    found = shelf.find(shelf.anchor, gate, device)
+    if found is None:
+        return [f"no anchor {shelf.anchor!r} of this gate is stored"]
+    anchor = read(found)
+    if reasons := differences(anchor, m, m.identity()):
+        return [f"the anchor {shelf.anchor!r} cannot be compared: {reasons[0]}"]
+    since = Comparison(m, f"anchor {shelf.anchor!r}", aligned(anchor, m))
+    way = "worse" if since.drop > 0 else "better"
+    return [f"{since.worded(since.drop)} {way} than the anchor {shelf.anchor!r} ({number(since.value)}) in all"]
+
+
+def _readable(path: Path | None) -> Baseline | None:
+    try:
+        return None if path is None else read(path)
+    except MisuseError:
+        return None
+
+
+def _command(shelf: Shelf) -> str:
+    return f"pytest {shelf.node_id!r} --llm-update-baselines"
+
+
+def recorded_now() -> dict[str, str]:
+    """When and with what something is recorded; the one place that asks the clock and git."""
+    today = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
+    return {"date": today, "commit": _commit(), "python": platform.python_version(), **dict(_versions())}
+
+
+def _versions() -> Iterator[tuple[str, str]]:
+    for package in _VERSIONS:
+        try:
+            yield package, version(package)
+        except PackageNotFoundError:
+            continue
+
+
+def _commit() -> str:
+    try:
+        done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

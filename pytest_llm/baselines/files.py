@@ -1,0 +1,129 @@
+"""Baselines as files: a JSON that a pull request shows, and beside it the arrays, held together by a checksum.
+
+Both are written whole or not at all, and equal baselines are equal bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pytest_llm.baselines.baseline import Baseline
+from pytest_llm.data.provenance import Identity, Provenance
+from pytest_llm.errors import MisuseError
+
+FORMAT = 1
+
+
+def write(path: Path, baseline: Baseline) -> None:
+    """Write `path` (….json) and the arrays beside it (….npz)."""
+    arrays = _packed(baseline)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _replace(path.with_suffix(".npz"), arrays)
+    _replace(path, _text(baseline, hashlib.sha256(arrays).hexdigest()).encode("utf-8"))
+
+
+def read(path: Path) -> Baseline:
+    """Read what `write` wrote.
+
+    Raises:
+        MisuseError: a file is missing, damaged, of a later version, or the two do not belong together.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["format"] != FORMAT:
+            raise MisuseError(f"the baseline {path} has format {content['format']!r}, this version reads {FORMAT}")
+        raw = path.with_suffix(".npz").read_bytes()
+        if hashlib.sha256(raw).hexdigest() != content["arrays"]:
+            raise MisuseError(
+                f"the baseline {path} does not belong to the {path.with_suffix('.npz').name} beside it (other checksum): "
+                f"commit both, or record them again with --llm-update-baselines"
+            )
+        return _baseline(content, raw)
+    except MisuseError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise MisuseError(
+            f"the baseline {path} cannot be read ({type(error).__name__}: {error}): restore it, or record it again with "
+            f"--llm-update-baselines"
+        ) from None
+
+
+def _text(baseline: Baseline, checksum: str) -> str:
+    provenance, identity = baseline.provenance, baseline.identity
+    content = {
+        "format": FORMAT,
+        "metric": baseline.metric,
+        "value": baseline.value,
+        "interval": baseline.interval,
+        "examples": len(baseline.ids),
+        "counts": baseline.counts,
+        "signature": baseline.signature,
+        "data": {"name": baseline.data, "digest": baseline.data_digest},
+        "model": {
+            "name": provenance.model,
+            "dtype": provenance.dtype,
+            "device": provenance.device,
+            "weights": identity.weights,
+            "tokenizer": identity.tokenizer,
+        },
+        "recorded": dict(baseline.recorded),
+        "arrays": checksum,
+    }
+    return json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _packed(baseline: Baseline) -> bytes:
+    stream = io.BytesIO()
+    np.savez_compressed(
+        stream,
+        ids=np.array(baseline.ids, dtype=np.str_),
+        contents=np.array(baseline.contents, dtype=np.str_),
+        statistics=np.ascontiguousarray(baseline.statistics, dtype="<f8"),
+    )
+    return stream.getvalue()
+
+
+def _baseline(content: dict[str, Any], raw: bytes) -> Baseline:
+    with np.load(io.BytesIO(raw), allow_pickle=False) as arrays:
+        ids, contents, statistics = (arrays[name] for name in ("ids", "contents", "statistics"))
+    if not len(ids) == len(contents) == len(statistics) == content["examples"]:
+        raise ValueError(f"{content['examples']} examples are announced, {len(ids)} are there")
+    model = content["model"]
+    return Baseline(
+        content["metric"],
+        content["value"],
+        None if content["interval"] is None else tuple(content["interval"]),
+        content["counts"],
+        content["signature"],
+        content["data"]["name"],
+        Provenance(model["name"], model["dtype"], model["device"]),
+        Identity(model["weights"], model["tokenizer"]),
+        content["recorded"],
+        tuple(ids.tolist()),
+        tuple(contents.tolist()),
+        statistics,
+    )
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Atomically: whoever reads sees the old file or the new one."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(name, 0o644)  # mkstemp gives it to its owner alone
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,117 @@
+"""Where the baselines of the running test are, and what may be written there.
+
+    llm_baselines/<name>/<test module>/<test>.<metric>@<device>.json        beside the test's file
+
+The pytest plugin binds a `Shelf` for each test. Standard library only: the plugin loads this at start-up.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from pytest_llm.errors import MisuseError
+
+FOLDER = "llm_baselines"
+MAIN = "main"
+
+Update: TypeAlias = Literal["missing", "changed", "all"]
+"""Which baselines are written: those that are not there; these and all that do not say the same; every one."""
+UPDATES: tuple[Update, ...] = ("missing", "changed", "all")
+
+
+@dataclass(slots=True)
+class Shelf:
+    """The baselines of one test."""
+
+    folder: Path
+    """`llm_baselines` beside the test's file."""
+    test: str
+    """`<module>/<test>`, as a path."""
+    node_id: str
+    update: Update | None = None
+    anchor: str = ""
+    """The baseline that the cumulative change is stated against, besides; empty: none."""
+    strict: bool = False
+    """Proof is asked for; see `Tolerance`."""
+    used: set[Path] = field(default_factory=set)
+
+    def place(self, name: str, gate: str, device: str) -> Path:
+        """Where the baseline of that name, gate and device belongs."""
+        return self.folder / _safe(name) / f"{self.test}.{_safe(gate)}@{_safe(device)}.json"
+
+    def find(self, name: str, gate: str, device: str) -> Path | None:
+        """The baseline of this device, else of one of its kind (`cuda-…`), else of the CPU, else of any; None if there is none.
+
+        A baseline of another device is as good as the devices agree, which in float32 is far closer than any tolerance;
+        a verdict says so where it was used.
+        """
+        own = self.place(name, gate, device)
+        there = sorted(own.parent.glob(f"{_glob_safe(own.name.rpartition('@')[0])}@*.json"))
+        kind = device.partition("-")[0]
+
+        def rank(path: Path) -> tuple[bool, bool, bool]:
+            of = path.stem.rpartition("@")[2]
+            return of != _safe(device), of.partition("-")[0] != kind, of != "cpu"
+
+        return min(there, key=rank, default=None)
+
+    def claim(self, path: Path) -> None:
+        """Take a place for one gate of the test.
+
+        Raises:
+            MisuseError: another gate of this test has it already.
+        """
+        if path in self.used:
+            raise MisuseError(
+                f"two gates of {self.node_id} would share the baseline {path.name}: give one of them a name of its own, "
+                f"as in key='long texts'"
+            )
+        self.used.add(path)
+
+
+def shelf_for(
+    test_file: Path, node_id: str, *, update: Update | None = None, anchor: str = "", strict: bool = False
+) -> Shelf:
+    """The shelf of a test, from its file and pytest's id of it."""
+    test = node_id.split("::", 1)[1] if "::" in node_id else node_id
+    place = f"{_safe(test_file.stem)}/{_safe(test)}"
+    return Shelf(test_file.parent / FOLDER, place, node_id, update, anchor, strict)
+
+
+def _safe(name: str) -> str:
+    """A file name that says the same: what no file system takes becomes `-`, and a hash keeps such names apart."""
+    safe = re.sub(r"[^\w.=+-]+", "-", name.replace("::", "."))[:100]
+    return (
+        safe
+        if safe == name.replace("::", ".")
+        else f"{safe}-{sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:6]}"
+    )
+
+
+def _glob_safe(name: str) -> str:
+    return re.sub(r"([\[\]*?])", r"[\1]", name)
+
+
+_current: ContextVar[Shelf | None] = ContextVar("pytest_llm_shelf", default=None)
+
+
+@contextmanager
+def on_shelf(shelf: Shelf) -> Iterator[None]:
+    """Bind the shelf for the length of a `with` block."""
+    token = _current.set(shelf)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def current_shelf() -> Shelf | None:
+    """The running test's; None outside pytest."""
+    return _current.get()

@@ -1,0 +1,266 @@
+"""A measurement against a baseline: `judge_change` is the only place where a change passes or fails.
+
+    comparison = Comparison(measurement, "baseline 'main'", statistics_of_the_baseline)
+    verdict = judge_change(comparison, Tolerance(parse_amount("tolerance", "1%")))
+
+Both sides are statistics of the same examples in the same order. No model, no disk, no pytest.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from pytest_llm.errors import MisuseError
+from pytest_llm.statistics.jackknife import FloatArray
+from pytest_llm.statistics.paired import PairedChange, paired_change
+from pytest_llm.tolerance import Amount, Tolerance
+from pytest_llm.verdict import FEWEST_UNITS, WORST, Measurement, Outcome, Verdict, number, printable, snippet
+
+FEW_UNITS = 30
+"""Below this many documents a verdict says that they are few."""
+SURE = 0.95
+"""How sure a bound on the change on text like this is."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A candidate's measurement beside the baseline's statistics of the same examples.
+
+    Raises:
+        MisuseError: a metric whose value is no function of summed statistics (a latency quantile, a peak of memory).
+    """
+
+    measurement: Measurement
+    against: str
+    """What it is compared with, as a sentence calls it: "baseline 'main'"."""
+    statistics: FloatArray
+    """`[examples, k]`: the baseline's, rows as in `measurement.statistics`."""
+    origin: str = ""
+    """Where the baseline comes from: model, day, commit."""
+    notes: tuple[str, ...] = ()
+    """What a reader has to know besides, such as the change since an older baseline."""
+    accept: str = "record the new value"
+    """What to do if the change is accepted."""
+
+    def __post_init__(self) -> None:
+        if self.measurement.aggregate is None or self.measurement.value_of_each is None:
+            raise MisuseError(
+                f"{self.measurement.metric} is no function of sums over examples, so that no baseline of it can be compared; "
+                f"for latencies there is assert_latency_no_regression"
+            )
+
+    @cached_property
+    def value(self) -> float:
+        """The baseline's value on these examples."""
+        assert self.measurement.aggregate is not None
+        return float(self.measurement.aggregate(self.statistics.sum(axis=0)))
+
+    @cached_property
+    def example_values(self) -> FloatArray:
+        """The baseline's value of each example by itself."""
+        assert self.measurement.value_of_each is not None
+        return self.measurement.value_of_each(self.statistics)
+
+    @property
+    def is_log(self) -> bool:
+        return self.measurement.scale == "log"
+
+    @cached_property
+    def drop(self) -> float:
+        """How much worse, on these examples; see `PairedChange`."""
+        return float(self._drops(np.array(self.measurement.value), np.array(self.value)))
+
+    @cached_property
+    def example_drops(self) -> FloatArray:
+        """How much worse each example is by itself."""
+        return self._drops(self.measurement.example_values, self.example_values)
+
+    @cached_property
+    def change(self) -> PairedChange | None:
+        """The same for text like this."""
+        m = self.measurement
+        assert m.aggregate is not None
+        return paired_change(
+            m.statistics, self.statistics, m.aggregate, m.units, lower_is_better=m.lower_is_better, scale=m.scale
+        )
+
+    def _drops(self, own: FloatArray, other: FloatArray) -> FloatArray:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            change = np.log(own) - np.log(other) if self.is_log else own - other
+        change = np.where(own == other, 0.0, change)  # infinite on both sides is no change
+        return change if self.measurement.lower_is_better else -change
+
+    def worded(self, drop: float) -> str:
+        """A drop as people say it: a share where errors are relative, else in the metric's own unit."""
+        if not self.is_log:
+            return number(abs(drop))
+        return f"{100 * math.expm1(abs(drop)):.3g} %" if abs(drop) < 50 else "beyond all measure"
+
+    def as_drop(self, amount: Amount) -> float:
+        """What is tolerated of the whole, on the scale of `drop`."""
+        return amount.as_drop(self.value, self.measurement.lower_is_better, self.is_log)
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeVerdict(Verdict):
+    """What a tolerance says of a comparison."""
+
+    comparison: Comparison
+    tolerance: Tolerance
+
+    def evidence(self) -> Iterator[tuple[str, str]]:
+        """Interval, what would have been caught, the examples that lost most, where the baseline is from, settings."""
+        m, c = self.measurement, self.comparison
+        yield "interval", _interval(c)
+        yield from _caught(c, self.tolerance)
+        units = "" if c.change is None or c.change.units == m.n else f" in {c.change.units} clusters"
+        worse, better = int((c.example_drops > 0).sum()), int((c.example_drops < 0).sum())
+        yield "measured", f"{m.n} {m.row}{'s' * (m.n != 1)}{units}, {m.data}: {worse} worse, {better} better"
+        yield from _lost(c)
+        yield "baseline", c.origin
+        yield from (("", note) for note in c.notes)
+        yield "model", str(m.provenance)
+        yield "signature", m.signature
+        yield "to accept", c.accept
+
+
+def judge_change(comparison: Comparison, tolerance: Tolerance) -> ChangeVerdict:
+    """Hold a change against what is tolerated.
+
+    For text like this (`estimand="population"`): REGRESSED if the drop on these examples exceeds the tolerance and a drop as
+    large comes from chance with one-sided p < alpha; SUSPECT if it exceeds the tolerance and may be chance; else PASSED if
+    the 95 % bound of the drop is tolerated too, and UNPROVEN if not. Fewer than 10 independent documents prove nothing:
+    INCONCLUSIVE, unless nothing changed at all. For this text alone (`estimand="dataset"`) the drop decides.
+
+    The rule fails an unchanged model with probability alpha at most, whatever the size of the data: a tolerance that is
+    exceeded by chance alone never fails it, and a significant change that is tolerated does not either.
+    """
+    c, m = comparison, comparison.measurement
+
+    def verdict(outcome: Outcome, sentence: str) -> ChangeVerdict:
+        return ChangeVerdict(outcome, sentence, m, comparison, tolerance)
+
+    if math.isnan(c.drop):
+        side = c.against if math.isnan(c.value) else "this model"
+        return verdict(Outcome.ERROR, f"{m.metric} is not a number for {side}: there is nothing to compare")
+    tolerated = c.as_drop(tolerance.amount)
+    stated = f"{_stated(c)}: {tolerance.amount} is tolerated"
+    if _exceeds(c.drop, tolerated):
+        outcome, because = _too_much(c, tolerance)
+        sentence = f"{stated}{because}"
+    elif broken := _broken(c, tolerance):
+        return verdict(Outcome.BROKEN_EXAMPLE, broken)
+    else:
+        outcome, because = _tolerable(c, tolerance, tolerated)
+        sentence = f"{stated}{because}"
+    if tolerance.strict and outcome in (Outcome.SUSPECT, Outcome.UNPROVEN):
+        outcome = Outcome.INCONCLUSIVE
+    return verdict(outcome, f"{sentence}{_catches(c, tolerance, tolerated)}")
+
+
+def _exceeds(drop: float, tolerated: float) -> bool:
+    return drop > tolerated * (1 + 1e-9)  # a drop of just the tolerance, as rounding leaves it, is tolerated
+
+
+def _too_much(c: Comparison, tolerance: Tolerance) -> tuple[Outcome, str]:
+    if tolerance.estimand == "dataset" or math.isinf(c.drop):
+        return Outcome.REGRESSED, ""
+    if c.change is None or c.change.units < FEWEST_UNITS:
+        return Outcome.INCONCLUSIVE, _too_few(c)
+    p = c.change.p
+    if p < tolerance.alpha:
+        return Outcome.REGRESSED, f", p = {p:.2g}"
+    outcome = Outcome.INCONCLUSIVE if tolerance.on_inconclusive == "fail" else Outcome.SUSPECT
+    return outcome, f", but chance alone does this to an unchanged model (p = {p:.2g}, alpha {tolerance.alpha:g})"
+
+
+def _tolerable(c: Comparison, tolerance: Tolerance, tolerated: float) -> tuple[Outcome, str]:
+    if tolerance.estimand == "dataset" or np.array_equal(c.measurement.statistics, c.statistics):
+        return Outcome.PASSED, ""
+    if c.change is None or c.change.units < FEWEST_UNITS:
+        return Outcome.INCONCLUSIVE, _too_few(c)
+    bound = c.change.bound(SURE)
+    if bound < tolerated:
+        # of an improvement, the other side: what is gained at least
+        better = (
+            f", proven: the baseline can be tightened ({c.accept})" if c.change.bound(1 - tolerance.alpha) < 0 else ""
+        )
+        return Outcome.PASSED, better
+    return Outcome.UNPROVEN, f", and on text like this it may be {c.worded(bound)} worse ({100 * SURE:g} %)"
+
+
+def _too_few(c: Comparison) -> str:
+    units = 1 if c.change is None else c.change.units
+    return f"; {units} independent document{'s' * (units != 1)} prove nothing, at least {FEWEST_UNITS} are needed"
+
+
+def _broken(c: Comparison, tolerance: Tolerance) -> str:
+    """The sentence about examples that lost more than one may; empty if there are none."""
+    if tolerance.max_example_drop is None:
+        return ""
+    m, allowed = c.measurement, tolerance.max_example_drop
+    broken = [
+        place
+        for place, (drop, value) in enumerate(zip(c.example_drops, c.example_values, strict=True))
+        if not drop <= allowed.as_drop(float(value), m.lower_is_better, c.is_log) * (1 + 1e-9)
+        and not (math.isnan(value) and math.isnan(m.example_values[place]))  # it has no value by itself on either side
+    ]
+    if not broken:
+        return ""
+    names = ", ".join(printable(m.examples[place].label) for place in broken[:WORST]) + ", …" * (len(broken) > WORST)
+    return f"{m.metric} of {len(broken)} of {m.n} examples is more than {allowed} worse than {c.against}: {names}"
+
+
+def _stated(c: Comparison) -> str:
+    m = c.measurement
+    if c.drop == 0:
+        return f"{m.metric} {number(m.value)} is that of {c.against}"
+    way = "worse" if c.drop > 0 else "better"
+    return f"{m.metric} {number(m.value)} is {c.worded(c.drop)} {way} than {c.against} ({number(c.value)})"
+
+
+def _catches(c: Comparison, tolerance: Tolerance, tolerated: float) -> str:
+    if tolerance.estimand == "dataset" or c.change is None or c.change.units < FEWEST_UNITS:
+        return ""
+    smallest = c.change.smallest_caught(tolerated, tolerance.alpha)
+    few = f", of {c.change.units} documents only" if c.change.units < FEW_UNITS else ""
+    return f" (drops of {c.worded(smallest)} are caught{few})"
+
+
+def _interval(c: Comparison) -> str:
+    if c.change is None:
+        return "none: it takes at least two independent documents with finite values"
+    low, high = (c.change.bound(quantile) for quantile in (0.025, 0.975))
+    ends = " to ".join(f"{c.worded(drop)} {'worse' if drop > 0 else 'better'}" for drop in (low, high))
+    method = "paired jackknife over documents" + (", p by McNemar's test" if c.change.flips else "")
+    return f"{ends} on text like this (95 %, {method})"
+
+
+def _caught(c: Comparison, tolerance: Tolerance) -> Iterator[tuple[str, str]]:
+    if c.change is None or tolerance.estimand == "dataset":
+        return
+    tolerated = c.as_drop(tolerance.amount)
+    wanted = 2 * tolerated if tolerance.detect is None else c.as_drop(tolerance.detect)
+    smallest = c.change.smallest_caught(tolerated, tolerance.alpha)
+    yield "caught", f"drops of {c.worded(smallest)} or more, 19 times of 20"
+    needed = c.change.units_to_catch(wanted, tolerated, tolerance.alpha)
+    if needed is not None and needed > c.change.units:
+        more = needed - c.change.units
+        yield "", f"to catch {c.worded(wanted)} takes about {needed} documents like these, {more} more"
+
+
+def _lost(c: Comparison) -> Iterator[tuple[str, str]]:
+    """The examples that lost most, with what they were and are."""
+    m, title = c.measurement, "lost most"
+    for place in np.argsort(-np.nan_to_num(c.example_drops, nan=np.inf), kind="stable")[:WORST].tolist():
+        if c.example_drops[place] <= 0:
+            return
+        before, after = number(float(c.example_values[place])), number(float(m.example_values[place]))
+        example = m.examples[place]
+        yield title, f"{before:>9} → {after:<9}  {printable(example.label)}  {snippet(example.text)}"
+        title = ""

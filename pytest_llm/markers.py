@@ -14,6 +14,8 @@ import pytest
 from pytest_llm.errors import MisuseError
 from pytest_llm.models.devices import GpuRequirement, parse_memory
 from pytest_llm.thresholds import Thresholds, parse_limits
+from pytest_llm.tolerance import Estimand
+from pytest_llm.tolerances import NoRegression, no_regression
 
 
 def llm_threshold(suite: str | None = None, /, **limits: float) -> Thresholds:
@@ -27,6 +29,31 @@ def llm_threshold(suite: str | None = None, /, **limits: float) -> Thresholds:
     if suite is None and not limits:
         raise MisuseError("no limit given; write for example llm_threshold(perplexity_below=25)")
     return Thresholds(suite, parse_limits(limits, "the llm_threshold marker"))
+
+
+def llm_no_regression(
+    metric: str,
+    /,
+    *,
+    tolerance: str | float | None = None,
+    alpha: float = 0.01,
+    estimand: Estimand = "population",
+    baseline: str = "main",
+    max_example_drop: str | float | None = None,
+) -> NoRegression:
+    """Compare what the test measured of a metric with its stored baseline, after its body has run.
+
+    As assert_no_regression does: example by example, failing if the metric is worse by more than the tolerance and by more than
+    chance. Baselines are recorded with --llm-update-baselines.
+    """
+    return no_regression(
+        metric,
+        tolerance=tolerance,
+        alpha=alpha,
+        estimand=estimand,
+        baseline=baseline,
+        max_example_drop=max_example_drop,
+    )
 
 
 def llm_gpu(count: int = 1, memory: str | float = 0, capability: tuple[int, int] = (0, 0)) -> GpuRequirement:
@@ -48,7 +75,7 @@ def llm_nightly() -> None:
 
 
 MARKERS: dict[str, Callable[..., Any]] = {
-    function.__name__: function for function in (llm_threshold, llm_gpu, llm_nightly)
+    function.__name__: function for function in (llm_threshold, llm_no_regression, llm_gpu, llm_nightly)
 }
 
 

@@ -23,9 +23,11 @@ from pytest_llm.models.devices import GpuRequirement, gpus, skip_reason, worker_
 from pytest_llm.recording import Recorder, recording
 from pytest_llm.reports.properties import VERDICT, properties
 from pytest_llm.thresholds import NO_FILE, Threshold, ThresholdFile, check, containers, thresholds_of
+from pytest_llm.tolerances import NoRegression, check_changes
 
 MISUSE = pytest.StashKey[str]()
 SAMPLE = pytest.StashKey[Sample]()
+CHANGES = pytest.StashKey[list[NoRegression]]()
 THRESHOLDS = pytest.StashKey[dict[str, Threshold]]()
 GPU_REQUIREMENTS = pytest.StashKey[list[GpuRequirement]]()
 
@@ -144,6 +146,8 @@ def _read_markers(item: pytest.Item, file: ThresholdFile) -> None:
         raise pytest.UsageError(f"{item.nodeid}: {error}") from None
     if thresholds:
         item.stash[THRESHOLDS] = thresholds
+    if changes := asked_by(item, "llm_no_regression"):
+        item.stash[CHANGES] = changes
     if required := asked_by(item, "llm_gpu"):
         item.stash[GPU_REQUIREMENTS] = required
     if asked_by(item, "llm_nightly") and not item.config.getoption("llm_nightly"):
@@ -162,13 +166,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
-    with recording() as recorder, on_shelf(_shelf(item)):
+    shelf = _shelf(item)
+    with recording() as recorder, on_shelf(shelf):
         try:
             try:
                 yield
             except UndecidedError as error:
                 (pytest.skip if error.ending == "skip" else pytest.xfail)(str(error))
-            if (thresholds := item.stash.get(THRESHOLDS, None)) and (complaint := _complaint(thresholds, recorder)):
+            if complaint := _complaint(item, recorder, shelf):
                 pytest.fail(complaint, pytrace=False)
         finally:
             for verdict in recorder.verdicts:
@@ -186,16 +191,18 @@ def _shelf(item: pytest.Item) -> Shelf:
     )
 
 
-def _complaint(thresholds: dict[str, Threshold], recorder: Recorder) -> str:
+def _complaint(item: pytest.Item, recorder: Recorder, shelf: Shelf) -> str:
     """Judge what the test measured by its markers; all that did not pass, as one message."""
     complaints = []
-    try:
-        for verdict in check(thresholds, recorder):
-            recorder.verdicts.append(verdict)
-            if not verdict.passed:
-                complaints.append(str(verdict))
-    except MisuseError as error:
-        complaints.append(str(error))
+    thresholds, changes = item.stash.get(THRESHOLDS, None), item.stash.get(CHANGES, None)
+    for verdicts in (check(thresholds or {}, recorder), check_changes(changes or [], recorder, shelf)):
+        try:
+            for verdict in verdicts:
+                recorder.verdicts.append(verdict)
+                if not verdict.passed:
+                    complaints.append(str(verdict))
+        except MisuseError as error:
+            complaints.append(str(error))
     return "\n\n".join(complaints)
 
 

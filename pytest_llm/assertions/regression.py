@@ -17,7 +17,7 @@ from pytest_llm.inference.engine import Engine
 from pytest_llm.inference.measure import measure
 from pytest_llm.inference.slowdown import measure_slowdown
 from pytest_llm.limit import Limit, parse_share
-from pytest_llm.metrics import METRICS
+from pytest_llm.metrics import default_tolerance
 from pytest_llm.metrics.efficiency import Time
 from pytest_llm.metrics.metric import Metric
 from pytest_llm.models.loading import Model
@@ -86,7 +86,7 @@ def assert_no_regression(
     """
     name = metric if isinstance(metric, str) else metric.name
     claim = Tolerance(
-        parse_amount("tolerance", _default_tolerance(name) if tolerance is None else tolerance),
+        parse_amount("tolerance", default_tolerance(name) if tolerance is None else tolerance),
         alpha,
         estimand,
         None if max_example_drop is None else parse_amount("max_example_drop", max_example_drop),
@@ -112,15 +112,6 @@ def assert_no_regression(
     else:
         verdict = judge_stored(measurement, claim, shelf, name=baseline, key=key)
     return conclude(verdict, on_suspicion=on_inconclusive)
-
-
-def _default_tolerance(metric: str) -> str:
-    default = METRICS[metric].tolerance if metric in METRICS else None
-    if default is None:
-        raise MisuseError(
-            f"{metric} has no tolerance of its own: say what is tolerated, as in tolerance='1%' or tolerance=0.01"
-        )
-    return default
 
 
 @assertion

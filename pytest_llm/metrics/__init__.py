@@ -133,3 +133,17 @@ def metric_named(name: str, **settings: Any) -> Metric:
         return METRICS[name].make(**settings)
     except TypeError as error:
         raise MisuseError(f"metric {name!r}: {error}") from None
+
+
+def default_tolerance(metric: str) -> str:
+    """What is tolerated of a metric where a test does not say.
+
+    Raises:
+        MisuseError: the metric has no such tolerance.
+    """
+    default = METRICS[metric].tolerance if metric in METRICS else None
+    if default is None:
+        raise MisuseError(
+            f"{metric} has no tolerance of its own: say what is tolerated, as in tolerance='1%' or tolerance=0.01"
+        )
+    return default

@@ -35,7 +35,11 @@ if TYPE_CHECKING:
         assert_recall_above,
     )
     from pytest_llm.assertions.custom import assert_metric_above, assert_metric_below
-    from pytest_llm.assertions.divergence import assert_mean_kld_below, assert_same_top_above
+    from pytest_llm.assertions.divergence import (
+        assert_divergence_below,
+        assert_mean_kld_below,
+        assert_same_top_above,
+    )
     from pytest_llm.assertions.efficiency import (
         assert_latency_below,
         assert_model_size_below,
@@ -75,6 +79,7 @@ if TYPE_CHECKING:
     from pytest_llm.inference.calibration import Calibration
     from pytest_llm.inference.engine import Engine
     from pytest_llm.inference.measure import measure
+    from pytest_llm.inference.references import save_reference
     from pytest_llm.limit import Limit
     from pytest_llm.metrics.custom import llm_metric
     from pytest_llm.metrics.multiple_choice import ChoiceScores
@@ -126,6 +131,7 @@ _HOMES = {
     "assert_cer_below": "assertions.transcription",
     "assert_chrf_above": "assertions.overlap",
     "assert_conditional_perplexity_below": "assertions.language_modeling",
+    "assert_divergence_below": "assertions.divergence",
     "assert_entity_f1_above": "assertions.extraction",
     "assert_entity_precision_above": "assertions.extraction",
     "assert_entity_recall_above": "assertions.extraction",
@@ -162,6 +168,7 @@ _HOMES = {
     "load_examples": "data.loading",
     "load_model": "models.loading",
     "measure": "inference.measure",
+    "save_reference": "inference.references",
 }
 
 __all__ = [
@@ -195,6 +202,7 @@ __all__ = [
     "assert_cer_below",
     "assert_chrf_above",
     "assert_conditional_perplexity_below",
+    "assert_divergence_below",
     "assert_entity_f1_above",
     "assert_entity_precision_above",
     "assert_entity_recall_above",
@@ -231,6 +239,7 @@ __all__ = [
     "load_examples",
     "load_model",
     "measure",
+    "save_reference",
 ]
 
 

@@ -19,6 +19,7 @@ import numpy as np
 from pytest_llm.data.example import Example
 from pytest_llm.data.provenance import Identity, Provenance
 from pytest_llm.limit import Limit
+from pytest_llm.statistics.clustered_quantile import ClusteredQuantile
 from pytest_llm.statistics.jackknife import Estimate, FloatArray, Scale
 from pytest_llm.statistics.latency import QuantileEstimate
 
@@ -58,7 +59,7 @@ class Measurement:
     metric: str
     value: float
     lower_is_better: bool
-    estimate: Estimate | QuantileEstimate | None
+    estimate: Estimate | QuantileEstimate | ClusteredQuantile | None
     """Its uncertainty over documents; None where there is none to be had (a single document)."""
     examples: tuple[Example, ...]
     statistics: FloatArray

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from pytest_llm.data.example import Example
+from pytest_llm.inference import comparing
 from pytest_llm.inference.choosing import choose, classify
-from pytest_llm.inference.comparing import compare
 from pytest_llm.inference.conditional import score_masked, score_pairs
 from pytest_llm.inference.memory_probe import watch_requests
 from pytest_llm.inference.probe import time_requests
@@ -21,6 +22,11 @@ from pytest_llm.tasks.generate import Generate
 from pytest_llm.tasks.score import MaskedScore, PairScore, Score
 from pytest_llm.tasks.task import Task
 from pytest_llm.tasks.timed import Timed, Watched
+
+
+def ready(task: Task) -> Task:
+    """The task with what it names loaded, once for all who look at it."""
+    return replace(task, reference=comparing.as_reference(task.reference)) if isinstance(task, Compare) else task
 
 
 def answer(model: AnyModel, examples: Sequence[Example], task: Task) -> Sequence[Any]:
@@ -43,7 +49,7 @@ def answer(model: AnyModel, examples: Sequence[Example], task: Task) -> Sequence
         case Classify():
             return classify(model, examples, task)
         case Compare():
-            return compare(model, examples, task)
+            return comparing.compare(model, examples, task)
         case Timed():
             return time_requests(model, examples, task)
         case Watched():
@@ -54,5 +60,7 @@ def context_length(model: AnyModel, task: Task) -> int | None:
     """The longest stretch of tokens that the model reads at once to answer; None where it plans its own, or does not say."""
     if isinstance(task, Score):
         return window_length(model, task)
+    if isinstance(task, Compare):
+        return comparing.window_length(model, task)
     length = getattr(model, "max_length", None)
     return length if isinstance(length, int) else None

@@ -15,7 +15,7 @@ from pytest_llm.data.predictions import Predictions, Targets, as_predictions, pa
 from pytest_llm.data.provenance import Identity, Provenance
 from pytest_llm.data.sampling import drawn
 from pytest_llm.errors import MisuseError
-from pytest_llm.inference.answering import answer, context_length
+from pytest_llm.inference.answering import answer, context_length, ready
 from pytest_llm.inference.engine import Engine, using
 from pytest_llm.metrics import metric_named
 from pytest_llm.metrics.metric import Metric
@@ -83,7 +83,7 @@ def measure(
     if hasattr(metric, "refuse_too_few"):
         metric.refuse_too_few(len(examples))
     language_model = as_language_model(model)  # type: ignore[arg-type]  # no predictions
-    chosen = _task_for(metric, task)
+    chosen = ready(_task_for(metric, task))
     with using(engine):
         outputs = answer(language_model, examples, chosen)
     signature = metric.signature(context_length(language_model, chosen))
@@ -135,6 +135,9 @@ def _measured(
     if hasattr(metric, "summary"):  # a quantile or a maximum of the examples' values, which is no function of sums
         aggregate = None
         value, estimate = metric.summary(of_examples)
+    elif hasattr(metric, "pooled"):  # a quantile over the tokens of all examples, which is no function of theirs either
+        aggregate = None
+        value, estimate = metric.pooled(outputs, [example.unit for example in examples])
     else:
         aggregate = metric.aggregate
         value, estimate = float(metric.aggregate(totals)), _estimate(metric, examples, statistics)

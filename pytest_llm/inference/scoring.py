@@ -16,7 +16,7 @@ from pytest_llm.inference.checks import checked_answers, lacking, refuse_positiv
 from pytest_llm.inference.engine import ask
 from pytest_llm.inference.memo import remembered, text_of
 from pytest_llm.inference.windows import rolling_windows, strided_windows
-from pytest_llm.models.language_model import AnyModel, LanguageModel, Window, WindowedModel
+from pytest_llm.models.language_model import AnyModel, DistributionModel, LanguageModel, Window, WindowedModel
 from pytest_llm.statistics.jackknife import FloatArray
 from pytest_llm.tasks.score import Score
 
@@ -56,7 +56,7 @@ def score(model: AnyModel, examples: Sequence[Example], request: Score) -> list[
 
 
 def _score_windows(model: WindowedModel, examples: Sequence[Example], request: Score) -> list[FloatArray]:
-    plan = [_windows(model, example, tokens, request) for example, tokens in _encode(model, examples)]
+    plan = [_windows(model, example, tokens, request) for example, tokens in encode_all(model, examples)]
     windows = [window for per_example in plan for window in per_example]
     answers = ask(model, "score_windows", windows)
     for window, answer in zip(windows, answers, strict=True):
@@ -69,7 +69,10 @@ def _score_windows(model: WindowedModel, examples: Sequence[Example], request: S
     return [np.concatenate([next(of_example) for _ in per_example]) for per_example in plan]
 
 
-def _encode(model: WindowedModel, examples: Sequence[Example]) -> list[tuple[Example, list[int]]]:
+def encode_all(
+    model: WindowedModel | DistributionModel, examples: Sequence[Example]
+) -> list[tuple[Example, list[int]]]:
+    """Each text with its tokens; a text that has none, because it is no valid Unicode, is refused by name."""
     try:
         encoded = model.encode([example.text for example in examples])
     except (UnicodeError, TypeError) as error:

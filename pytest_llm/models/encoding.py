@@ -6,6 +6,8 @@ before a text that is scored as a whole is the metric's affair. As lm-evaluation
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
@@ -21,6 +23,12 @@ def encode_texts(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
     # verbose=False: a text longer than the context is no mistake here, it is cut into windows
     encoded = tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
     return [list(map(int, tokens)) for tokens in encoded]
+
+
+def vocabulary_hash(tokenizer: Any) -> str:
+    """SHA-256 of the vocabulary: the same for tokenizers that give every token the same number."""
+    entries = sorted(tokenizer.get_vocab().items(), key=lambda entry: (entry[1], entry[0]))
+    return hashlib.sha256(json.dumps(entries).encode()).hexdigest()
 
 
 def encode_prompt(tokenizer: Any, prompt: str) -> Tokens:

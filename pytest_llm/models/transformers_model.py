@@ -21,7 +21,7 @@ from pytest_llm.models.decoding import (
     greedy,
     stopper,
 )
-from pytest_llm.models.encoding import Tokens, encode_pair, encode_prompt, encode_texts
+from pytest_llm.models.encoding import Tokens, encode_pair, encode_prompt, encode_texts, vocabulary_hash
 from pytest_llm.models.fingerprint import structure
 from pytest_llm.models.language_model import Window
 from pytest_llm.models.packed import distributions_packed, scores_packed
@@ -65,6 +65,10 @@ class TransformersModel(Checkpoint):
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         return encode_texts(self.tokenizer, texts)
+
+    def tokenizer_hash(self) -> str:
+        """Changes with the vocabulary: what a token's number stands for."""
+        return vocabulary_hash(self.tokenizer)
 
     def score_windows(self, windows: Sequence[Window]) -> list[FloatArray]:
         """The log-probabilities of the scored tokens of each window; packed where this model can be packed."""

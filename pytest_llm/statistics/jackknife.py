@@ -42,6 +42,7 @@ class Basis(Enum):
 
     DOCUMENTS = ("document", "on text like this", "jackknife over documents")
     REQUESTS = ("request", "for requests like these", "order statistics of the requests")
+    TOKENS = ("document", "on text like this", "order statistics of the tokens, by documents")
     BLOCKS = ("block", "on a machine like this", "t over the medians of blocks")
 
     def __init__(self, unit: str, claim: str, method: str) -> None:

@@ -13,8 +13,9 @@ class Compare:
     """At each token of the text, how far the model's distribution is from the reference's.
 
     Args:
-        reference: the model to compare with, as a test would give it: a path, a hub id, a `(model, tokenizer)` pair.
-        max_length: longest window in tokens; None: 512, or the shorter context of the two models.
+        reference: the model to compare with, as a test would give it: a path, a hub id, a `(model, tokenizer)` pair. Or the
+            `.safetensors` file that `save_reference` wrote.
+        max_length: longest window in tokens; None: that of the file, or 512, or the shorter context of the two models.
     """
 
     reference: Any
@@ -23,6 +24,15 @@ class Compare:
     def __post_init__(self) -> None:
         if self.reference is None:
             raise MisuseError("no reference: say which model to compare with, as in reference='path/of/the/original'")
-        length = self.max_length
-        if length is not None and (isinstance(length, bool) or not isinstance(length, int) or length < 2):
-            raise MisuseError(f"max_length={length!r}: expected None or a whole number of tokens, at least 2")
+        check_window(self.max_length)
+
+    @property
+    def signature(self) -> str:
+        """How much is known of the reference's distributions: "full", or "top-64" of a stored one."""
+        return f"reference:{getattr(self.reference, 'form', 'full')}"
+
+
+def check_window(length: object) -> None:
+    """Raise MisuseError for a window that is none."""
+    if length is not None and (isinstance(length, bool) or not isinstance(length, int) or length < 2):
+        raise MisuseError(f"max_length={length!r}: expected None or a whole number of tokens, at least 2")

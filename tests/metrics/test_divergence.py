@@ -12,7 +12,7 @@ import torch
 
 from pytest_llm import MisuseError, QualityError, load_model, measure
 from pytest_llm.assertions.divergence import assert_mean_kld_below, assert_same_top_above
-from pytest_llm.inference.comparing import divergence
+from pytest_llm.inference.token_divergence import divergence
 from pytest_llm.metrics.divergence import Divergence
 from pytest_llm.models.transformers_model import TransformersModel
 from pytest_llm.tasks.compare import Compare

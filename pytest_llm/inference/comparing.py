@@ -8,6 +8,7 @@ distributions (`data.stored_reference`).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -97,15 +98,14 @@ def compare(model: AnyModel, examples: Sequence[Example], task: Compare) -> list
         named = str(provenance(reference))
 
     def compute(missing: Sequence[Text]) -> list[TokenDivergence]:
-        return [
-            _compare(candidate, windows_of(candidate, ids, length), sides[example.id], named)
-            for example, ids in missing
-        ]
+        return [_compare(candidate, windows_of(candidate, ids, length), sides[example.id]) for example, ids in missing]
 
     known = getattr(reference, "fingerprint", lambda: None)()
     if known is None:  # nobody can tell whether the reference is still what it was
-        return compute(texts)
-    return remembered(candidate, texts, (Compare, length, known), compute, lambda text: text[0].text)
+        outputs = compute(texts)
+    else:
+        outputs = remembered(candidate, texts, (Compare, length, known), compute, lambda text: text[0].text)
+    return [replace(output, reference=named) for output in outputs]  # a copy of the file may have another name
 
 
 def distribution_model(model: AnyModel) -> DistributionModel:
@@ -179,7 +179,7 @@ Side: TypeAlias = "Callable[[Sequence[Window], Sequence[torch.Tensor], int], lis
 """Compares the model's distributions of a few windows with the reference's; the first of their tokens has that number."""
 
 
-def _compare(model: DistributionModel, windows: Sequence[Window], side: Side, named: str) -> TokenDivergence:
+def _compare(model: DistributionModel, windows: Sequence[Window], side: Side) -> TokenDivergence:
     pieces: list[Rows] = []
     done = 0
     for start in range(0, len(windows), WINDOWS_AT_A_TIME):
@@ -187,7 +187,7 @@ def _compare(model: DistributionModel, windows: Sequence[Window], side: Side, na
         pieces += side(some, ask(model, "next_token_log_probs", some), done)
         done += sum(window.scored for window in some)
     kl, same, delta, log_prob, reference = (np.concatenate(parts) for parts in zip(*pieces, strict=True))
-    return TokenDivergence(kl, same, delta, log_prob, reference, named)
+    return TokenDivergence(kl, same, delta, log_prob, reference)
 
 
 def _from_model(model: AnyModel, windows: Sequence[Window], own: Sequence[torch.Tensor], done: int) -> list[Rows]:

@@ -28,7 +28,7 @@ from pytest_llm.models.language_model import DistributionModel, provenance
 from pytest_llm.models.loading import Model, as_language_model
 from pytest_llm.tasks.compare import check_window
 
-TOP_K = 64
+TOP_K = 256
 
 
 def save_reference(

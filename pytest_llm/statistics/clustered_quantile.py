@@ -32,8 +32,10 @@ def interpolated(values: FloatArray, q: float) -> float:
     """The q-quantile as `numpy.quantile` has it; NaN if one value is, infinite where it lies next to an infinite one."""
     if np.isnan(values).any():
         return math.nan
-    above = float(np.quantile(values, q, method="higher"))
-    return above if math.isinf(above) else float(np.quantile(values, q))
+    below, above = (float(np.quantile(values, q, method=side)) for side in ("lower", "higher"))
+    if below == above or math.isinf(above):  # numpy would multiply infinity by 0
+        return above
+    return float(np.quantile(values, q))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -222,6 +222,9 @@ def _judge_with_confidence(m: Measurement, limit: Limit, confidence: float) -> L
         return LimitVerdict(Outcome.FAILED, _plain_sentence(m, limit), m, limit)
     value, stated = _distinct(m.value, limit.value)
     claim = f"{m.metric} {value} is {{}} {limit.side} {stated}"
+    if m.estimate is None and m.n > 1:
+        sentence = f"{claim.format('not proven')}: there is no interval ({m.without_interval})"
+        return LimitVerdict(Outcome.INCONCLUSIVE, sentence, m, limit)
     if m.estimate is None or m.estimate.units < FEWEST_UNITS:
         units, unit = (1, "document") if m.estimate is None else (m.estimate.units, m.estimate.basis.unit)
         sentence = (

@@ -14,15 +14,9 @@ from pytest_llm.data.example import Example, fingerprint
 from pytest_llm.data.loading import Data, load_examples
 from pytest_llm.data.stored_reference import SUFFIX, StoredReference, StoredText, token_hash
 from pytest_llm.errors import MisuseError
-from pytest_llm.inference.comparing import (
-    WINDOWS_AT_A_TIME,
-    chosen_length,
-    distribution_model,
-    texts_of,
-    tokenizer_hash,
-    windows_of,
-)
-from pytest_llm.inference.engine import Engine, ask, using
+from pytest_llm.inference.comparing import tokenizer_hash
+from pytest_llm.inference.distributions import chosen_length, distribution_model, distributions, texts_of
+from pytest_llm.inference.engine import Engine, using
 from pytest_llm.inference.token_divergence import compacted
 from pytest_llm.models.language_model import DistributionModel, provenance
 from pytest_llm.models.loading import Model, as_language_model
@@ -98,22 +92,22 @@ def _asked(
     model: DistributionModel, examples: Sequence[Example], top_k: int, length: int, named: str
 ) -> StoredReference:
     texts: dict[str, StoredText] = {}
-    parts: list[tuple[NDArray[Any], ...]] = []
-    vocabulary = done = 0
-    for example, tokens in texts_of(model, examples):
-        windows = windows_of(model, tokens, length)
-        for start in range(0, len(windows), WINDOWS_AT_A_TIME):
-            some = windows[start : start + WINDOWS_AT_A_TIME]
-            for window, log_probs in zip(some, ask(model, "next_token_log_probs", some), strict=True):
-                if torch.isnan(log_probs).any():
-                    raise MisuseError(
-                        f"the reference gives NaN for {example.label}: weights that overflow float16 are the usual cause (try "
-                        f"dtype float32)"
-                    )
-                vocabulary = log_probs.shape[1]
-                parts.append(compacted(log_probs, window.tokens[-window.scored :], min(top_k, vocabulary)))
+    encoded = texts_of(model, examples)
+    done = 0
+    for example, tokens in encoded:
         texts[example.id] = StoredText(fingerprint(example.text), token_hash(tokens), done, len(tokens))
         done += len(tokens)
+    parts: list[tuple[NDArray[Any], ...]] = []
+    vocabulary = 0
+    for stretches, answers in distributions(model, encoded, length):
+        for stretch, log_probs in zip(stretches, answers, strict=True):
+            if torch.isnan(log_probs).any():
+                raise MisuseError(
+                    f"the reference gives NaN for {stretch.example.label}: weights that overflow float16 are the usual cause (try "
+                    f"dtype float32)"
+                )
+            vocabulary = log_probs.shape[1]
+            parts.append(compacted(log_probs, stretch.tokens, min(top_k, vocabulary)))
     top, values, rest, log_prob = (np.concatenate(of_windows) for of_windows in zip(*parts, strict=True))
     prefix = model.prefix_token
     assert prefix is not None  # texts_of has looked

@@ -73,7 +73,7 @@ LANGUAGE_MODELING = {
     "assert_conditional_perplexity_below",
     "assert_pseudo_perplexity_below",
 }
-DIVERGENCE = {"assert_mean_kld_below", "assert_same_top_above"}
+DIVERGENCE = {"assert_divergence_below", "assert_mean_kld_below", "assert_same_top_above"}
 TIMES_AND_SIZES = {  # of requests and files, not of outputs: promises of their own, in test_efficiency.py
     "assert_latency_below",
     "assert_latency_no_regression",

@@ -27,7 +27,7 @@ from pytest_llm.models.transformers_model import TransformersModel
 from pytest_llm.statistics.jackknife import FloatArray
 from pytest_llm.tasks.compare import Compare
 
-KEPT = (1, 4, 16, 64, 256, 1024)
+KEPT = (16, 64, 256, 1024)
 GROUP = 64
 
 

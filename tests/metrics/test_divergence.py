@@ -13,7 +13,8 @@ import torch
 from pytest_llm import MisuseError, QualityError, load_model, measure
 from pytest_llm.assertions.divergence import assert_mean_kld_below, assert_same_top_above
 from pytest_llm.inference.token_divergence import divergence
-from pytest_llm.metrics.divergence import Divergence
+from pytest_llm.metrics import METRICS
+from pytest_llm.metrics.divergence import Divergence, KldQuantile, TokenDivergence
 from pytest_llm.models.transformers_model import TransformersModel
 from pytest_llm.tasks.compare import Compare
 
@@ -72,6 +73,86 @@ def test_all_figures_are_those_of_the_formulas(
         found = measure(noisy, TEXTS, name, reference=base, max_length=length).value
         assert found == pytest.approx(value, rel=1e-4), name
     assert expected["mean_kld"] > 1e-3  # the noise is seen at all
+
+
+@pytest.mark.parametrize("length", [None, 16])
+def test_the_tail_is_that_of_all_tokens_by_numpy(
+    base: TransformersModel, noisy: TransformersModel, length: int | None
+) -> None:
+    kl = np.concatenate([by_formula(noisy, base, text, length or 256)["kl"] for text in TEXTS])
+    for name, value in {"median_kld": np.median(kl), "kld_p99": np.quantile(kl, 0.99), "max_kld": kl.max()}.items():
+        found = measure(noisy, TEXTS, name, reference=base, max_length=length)
+        assert found.value == pytest.approx(value, rel=1e-4), name
+        assert (found.metric, found.lower_is_better) == (name, True)
+
+
+def test_each_text_has_its_own_quantile(base: TransformersModel, noisy: TransformersModel) -> None:
+    found = measure(noisy, TEXTS, "median_kld", reference=base)
+    own = [np.median(by_formula(noisy, base, text, 256)["kl"]) for text in TEXTS]
+    assert found.example_values == pytest.approx(own, rel=1e-3)
+    assert found.statistics[:, -1].tolist() == [len(tokens) for tokens in base.encode(TEXTS)]
+
+
+def of(*kl: float) -> TokenDivergence:
+    """What was found of one text, as far as its divergence goes."""
+    values = np.array(kl)
+    zeros = np.zeros(len(kl))
+    return TokenDivergence(values, zeros, zeros, zeros, zeros, "a model")
+
+
+def test_documents_of_one_cluster_are_one_unit() -> None:
+    rows = [{"id": str(i), "text": "text", "cluster": str(i // 2)} for i in range(40)]
+    outputs = [of(*np.random.default_rng(i).exponential(size=20)) for i in range(40)]
+    metric = KldQuantile(0.5)
+    _, alone = metric.pooled(outputs, [str(i) for i in range(40)])
+    measured = measure(outputs, [{**row, "target": ""} for row in rows], metric)
+    assert alone is not None
+    assert measured.estimate is not None
+    assert (alone.units, measured.estimate.units) == (40, 20)
+    assert measured.value == np.median(np.concatenate([output.kl for output in outputs]))
+
+
+def test_a_maximum_has_no_interval_and_says_why() -> None:
+    metric = KldQuantile(1)
+    assert metric.pooled([of(1, 3), of(2)], ["a", "b"]) == (3, None)
+    assert metric.without_interval == "a maximum has none, because more text has rarer tokens"
+
+
+@pytest.mark.parametrize(("quantile", "fewest"), [(0.5, 2), (0.99, 100)])
+def test_a_quantile_takes_enough_tokens(quantile: float, fewest: int) -> None:
+    metric = KldQuantile(quantile)
+    metric.pooled([of(*range(fewest))], ["a"])
+    with pytest.raises(
+        MisuseError, match=f"{metric.name} takes at least {fewest} tokens, and the texts have {fewest - 1}"
+    ):
+        metric.pooled([of(*range(fewest - 1))], ["a"])
+
+
+@pytest.mark.parametrize("broken", [math.nan, math.inf])
+@pytest.mark.parametrize("quantile", [0.5, 1])
+def test_no_number_is_no_pass(quantile: float, broken: float) -> None:
+    """NaN at one token makes every quantile NaN; an infinite one is larger than any other."""
+    value, estimate = KldQuantile(quantile).pooled([of(1, 2, broken), of(3, 4, 5)], ["a", "b"])
+    assert value == pytest.approx(broken if math.isnan(broken) or quantile == 1 else 3.5, nan_ok=True)
+    assert (estimate is None) == (math.isnan(broken) or quantile == 1)
+
+
+def test_the_message_stands_infinite_values() -> None:
+    text = KldQuantile(0.5).explain_outputs([of(1, 2, math.inf)])
+    assert text.startswith("KLD mean inf, median 2, 99 % inf, max inf\n")
+    assert text.endswith("reference: a model")
+
+
+@pytest.mark.parametrize("quantile", [0, -0.5, 1.1, True, "p99", math.nan])
+def test_a_quantile_that_is_none_is_refused(quantile: Any) -> None:
+    with pytest.raises(MisuseError, match=r"expected a share such as 0\.99, or 1 for the largest"):
+        KldQuantile(quantile)
+
+
+def test_quantiles_are_called_as_in_the_table() -> None:
+    for name in ("median_kld", "kld_p99", "max_kld"):
+        assert METRICS[name].make().name == name
+    assert KldQuantile(0.999).name == "kld_p99.9"
 
 
 def test_equal_models_do_not_diverge(base: TransformersModel) -> None:

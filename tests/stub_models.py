@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+import pickle
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -98,6 +101,23 @@ class WorkerModel:
         if "fail" in texts:
             raise ZeroDivisionError("the model's own mistake")
         return [(text, os.getpid(), self.state, len(texts)) for text in texts]
+
+
+class Late:
+    """Cannot be unpickled before a file exists: a process that is given one starts late. It says so with `.asked`."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Path]]:
+        return _once_it_exists, (self.file,)
+
+
+def _once_it_exists(file: Path) -> list[tuple[bytes, None]]:
+    file.with_suffix(".asked").touch()
+    while not file.exists():
+        time.sleep(0.01)
+    return [(pickle.dumps(None), None)] * 2
 
 
 class Writer:

@@ -76,11 +76,23 @@ def _pool(engine: Engine, model: Any) -> _Pool:
     context = multiprocessing.get_context("spawn")  # a fork of a process that runs torch's threads would hang
     # one pickle for each process: a handle to shared memory can be taken up only once
     seats = [(_pickled(model), engine.devices[place] if engine.devices else None) for place in range(engine.workers)]
-    executor = ProcessPoolExecutor(engine.workers, context, _start, (seats, context.Value("i", 0)))
+    executor = ProcessPoolExecutor(engine.workers, context, _start, (seats, _places(context, len(seats))))
     finalize(model, executor.shutdown, wait=False, cancel_futures=True)
     pool = _Pool(executor, engine, fingerprint)
     _pools[model] = pool
     return pool
+
+
+def _places(context: Any, count: int) -> Any:
+    """The numbers of the seats, each for one process to take.
+
+    A pipe, not a counter in shared memory: that memory is given to the next pool when this one ends, and a process of this
+    pool that was still starting would count there.
+    """
+    places = context.SimpleQueue()
+    for place in range(count):
+        places.put(place)
+    return places
 
 
 def _pickled(model: Any) -> bytes:
@@ -95,13 +107,11 @@ def _pickled(model: Any) -> bytes:
 _model: Any = None  # of a worker process
 
 
-def _start(seats: Sequence[tuple[bytes, str | None]], taken: Any) -> None:
+def _start(seats: Sequence[tuple[bytes, str | None]], places: Any) -> None:
     global _model
     import torch
 
-    with taken.get_lock():
-        packed, device = seats[taken.value]
-        taken.value += 1
+    packed, device = seats[places.get()]
     torch.set_num_threads(max(1, torch.get_num_threads() // len(seats)))
     _model = ForkingPickler.loads(packed)
     if device is not None:

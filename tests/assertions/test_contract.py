@@ -81,7 +81,8 @@ TIMES_AND_SIZES = {  # of requests and files, not of outputs: promises of their 
     "assert_peak_memory_below",
     "assert_throughput_above",
 }
-ALL = sorted({name for name in pytest_llm.__all__ if name.startswith("assert_")} - TIMES_AND_SIZES)
+CHANGES = {"assert_no_regression"}  # against a baseline, not a limit: promises of its own, in test_no_regression.py
+ALL = sorted({name for name in pytest_llm.__all__ if name.startswith("assert_")} - TIMES_AND_SIZES - CHANGES)
 NEEDED: dict[str, dict[str, Any]] = {
     **{name: {"reference": "tiny-decoder"} for name in DIVERGENCE},
     "assert_metric_above": {"metric": "exact_match"},

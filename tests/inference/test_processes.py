@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gc
+import multiprocessing
 import os
+import time
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +25,7 @@ from pytest_llm.models.memory import Budget
 from pytest_llm.models.plain import scores_in_batches
 from pytest_llm.models.transformers_model import TransformersModel
 from pytest_llm.tasks.decoding import Decoding
-from tests.stub_models import WorkerModel
+from tests.stub_models import Late, WorkerModel
 
 TWO = Engine(processes=2)
 
@@ -122,7 +126,7 @@ class Executor:
     """Stands in for processes, and counts."""
 
     def __init__(self, *arguments: Any) -> None:
-        self.seats = arguments[3][0]
+        self.seats, self.places = arguments[3]
         self.ended = False
 
     def shutdown(self, **_: Any) -> None:
@@ -168,3 +172,23 @@ def test_another_engine_gets_processes_of_its_own() -> None:
     assert first.ended
     assert [device for _, device in first.seats] == [None, None]
     assert [device for _, device in second.seats] == ["cpu", "meta"]
+
+
+@pytest.mark.usefixtures("no_processes")
+def test_a_process_that_starts_late_takes_no_place_of_the_next_pool(tmp_path: Path) -> None:
+    model, awaited = WorkerModel(), tmp_path / "now"
+    late = multiprocessing.get_context("spawn").Process(
+        target=processes._start, kwargs={"places": executor_of(model).places, "seats": Late(awaited)}, daemon=True
+    )
+    late.start()
+    while not awaited.with_suffix(".asked").exists():  # until it has taken up the places
+        time.sleep(0.01)
+    del processes._pools[model], model
+    gc.collect()  # the pool ends with its model
+    model = WorkerModel()
+    places = executor_of(model).places
+    awaited.touch()
+    late.join()
+    assert late.exitcode == 0
+    assert [places.get(), places.get()] == [0, 1]
+    assert places.empty()

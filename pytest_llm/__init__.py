@@ -9,10 +9,12 @@ The path of one assertion, top to bottom:
     models        what can be measured, and how it is loaded
     metrics       sums per example, one formula over them
     verdict       measurement, limit, verdict: the one place where a number passes or fails
-    statistics    how sure a number is
+    regression    the same for a measurement beside a baseline's: the one place where a change passes or fails
+    baselines     per-example statistics in files, and whether two measurements can be compared
+    statistics    how sure a number is, and a change
     data          examples, and where they come from
 
-The edge: `plugin` (pytest's hooks), `fixtures`, `markers`, `thresholds`, `reports`.
+The edge: `plugin` (pytest's hooks), `fixtures`, `markers`, `thresholds`, `tolerances`, `reports`.
 
 Names are loaded when they are first used: importing this package, or its pytest plugin, imports none of torch,
 transformers, numpy and hypothesis.

@@ -17,6 +17,7 @@ from pytest_llm.models.transformers_model import TransformersModel
 EXAMPLES = Path(__file__).parent.parent / "examples"
 OUTCOMES = {
     "test_quickstart.py": {"passed": 1, "failed": 1},
+    "test_against_baseline.py": {"passed": 4, "failed": 1},
     "test_thresholds.py": {"passed": 4, "failed": 1},
     "test_own_model.py": {"passed": 2},
     "test_own_metric.py": {"passed": 3},
@@ -27,13 +28,17 @@ OUTCOMES = {
     "test_transcription.py": {"passed": 4},
     "test_entities.py": {"passed": 3},
 }
-SMOLLM2 = ["test_translation.py", "test_summarization.py", "test_classification.py", "test_multiple_choice.py"]
+SMOLLM2 = [
+    "test_translation.py",
+    "test_summarization.py",
+    "test_classification.py",
+    "test_multiple_choice.py",
+    "test_divergence.py",
+]
 
 
 def run(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
-    for file in EXAMPLES.iterdir():
-        if file.is_file():
-            shutil.copy(file, pytester.path)
+    shutil.copytree(EXAMPLES, pytester.path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__", ".*"))
     return pytester.runpytest_subprocess("-p", "no:cacheprovider", "--llm-device=cpu", *arguments)
 
 
@@ -50,8 +55,11 @@ def test_example_ends_as_it_says(pytester: pytest.Pytester, name: str) -> None:
 @pytest.mark.smollm2
 def test_examples_on_a_real_model_end_as_they_say(pytester: pytest.Pytester) -> None:
     result = run(pytester, "-m", "smollm2", *SMOLLM2)
-    result.assert_outcomes(passed=6, failed=1, deselected=4)
+    result.assert_outcomes(passed=10, failed=2, deselected=4)
     result.stdout.fnmatch_lines(["FAILED * acc 0.* is not above 0.3: *test_it_sees_through_short_answers]"])
+    result.stdout.fnmatch_lines(
+        ["FAILED * mean_kld 0.* is not below 0.1: *test_four_bits_are_close_to_what_the_model_said]"]
+    )
 
 
 @pytest.mark.smollm2

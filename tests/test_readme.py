@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ def test_the_quickstart_is_the_whole_example() -> None:
 
 def test_what_is_shown_of_an_example_stands_in_it() -> None:
     shown = re.findall(r"<!-- (examples/\w+.py) -->\n```python\n(.*?)```", README, re.DOTALL)
-    assert len(shown) == 3
+    assert len(shown) == 4
     for name, part in shown:
         assert part in (ROOT / name).read_text(encoding="utf-8")
 
@@ -33,7 +34,8 @@ COMMANDS = re.findall(r"<!-- pytest examples/(\w+.py)(.*?) -->\n```console\n(.*?
 def test_the_output_shown_is_the_output_printed(
     pytester: pytest.Pytester, name: str, arguments: str, shown: str
 ) -> None:
-    (pytester.path / name).write_text((ROOT / "examples" / name).read_text(encoding="utf-8"), encoding="utf-8")
+    shutil.copy(ROOT / "examples" / name, pytester.path)
+    shutil.copytree(ROOT / "examples" / "llm_baselines", pytester.path / "llm_baselines")
     printed = pytester.runpytest_subprocess("-p", "no:cacheprovider", "--llm-device=cpu", *arguments.split()).outlines
     lines = [line for line in shown.splitlines() if line.startswith(("E  ", "PASSED", "FAILED"))]
     assert len(lines) > 4

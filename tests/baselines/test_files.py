@@ -1,0 +1,127 @@
+"""What is written is what is read, and what was damaged is refused."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pytest_llm.baselines.baseline import Baseline, as_baseline, refuse_unfit
+from pytest_llm.baselines.files import read, write
+from pytest_llm.data.provenance import Identity
+from pytest_llm.errors import MisuseError
+from tests.simulated_changes import documents, measured
+
+RECORDED = {"date": "2026-11-24", "commit": "0123456789abcdef", "python": "3.11.7"}
+
+
+@pytest.fixture
+def baseline() -> Baseline:
+    m = measured(documents(12, np.random.default_rng(1)), ids=[f"идентификатор {row} 🙂" for row in range(12)])
+    return as_baseline(m, Identity("weights", "tokenizer"), RECORDED)
+
+
+@pytest.fixture
+def path(tmp_path: Path, baseline: Baseline) -> Path:
+    there = tmp_path / "main" / "test_it.perplexity@cpu.json"
+    write(there, baseline)
+    return there
+
+
+def test_what_is_written_is_what_is_read(path: Path, baseline: Baseline) -> None:
+    found = read(path)
+    assert found.same_statistics(baseline)
+    assert found.statistics.dtype == np.float64
+    for name in (
+        "value",
+        "interval",
+        "counts",
+        "signature",
+        "data",
+        "provenance",
+        "identity",
+        "recorded",
+        "data_digest",
+    ):
+        assert getattr(found, name) == getattr(baseline, name)
+
+
+def test_equal_baselines_are_equal_bytes(path: Path, baseline: Baseline, tmp_path: Path) -> None:
+    again = tmp_path / "again" / path.name
+    write(again, baseline)
+    assert again.read_bytes() == path.read_bytes()
+    assert again.with_suffix(".npz").read_bytes() == path.with_suffix(".npz").read_bytes()
+
+
+def test_people_can_read_what_a_pull_request_shows(path: Path, baseline: Baseline) -> None:
+    shown = json.loads(path.read_text(encoding="utf-8"))
+    assert shown["value"] == baseline.value
+    assert shown["examples"] == 12
+    assert shown["model"]["name"] == "tiny-decoder"
+    assert shown["recorded"] == RECORDED
+
+
+def test_a_file_that_is_replaced_leaves_nothing_behind(path: Path, baseline: Baseline) -> None:
+    write(path, replace(baseline, value=3.0))
+    assert read(path).value == 3.0
+    assert sorted(file.name for file in path.parent.iterdir()) == [path.name, path.with_suffix(".npz").name]
+
+
+def test_the_origin_names_model_day_and_commit(baseline: Baseline) -> None:
+    assert baseline.origin == "tiny-decoder, float32 on cpu, recorded 2026-11-24, commit 0123456789"
+
+
+@pytest.mark.parametrize("byte", range(0, 600, 50))
+def test_arrays_with_a_flipped_bit_are_refused(path: Path, byte: int) -> None:
+    arrays = path.with_suffix(".npz")
+    content = bytearray(arrays.read_bytes())
+    content[byte] ^= 1
+    arrays.write_bytes(content)
+    with pytest.raises(MisuseError, match=r"does not belong to the .*npz beside it \(other checksum\): commit both"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", "null", "{}", '{"format": 1}', '{"format": 1, "arrays": "x"}', "\x00" * 40, '"text"']
+)
+def test_a_json_that_is_none_of_ours_is_refused(path: Path, content: str) -> None:
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(
+        MisuseError, match=r"the baseline .*test_it.perplexity@cpu.json (cannot be read|does not belong)"
+    ):
+        read(path)
+
+
+@pytest.mark.parametrize("missing", [".json", ".npz"])
+def test_one_file_without_the_other_is_refused(path: Path, missing: str) -> None:
+    path.with_suffix(missing).unlink()
+    with pytest.raises(MisuseError, match="restore it, or record it again with --llm-update-baselines"):
+        read(path)
+
+
+def test_a_later_format_is_refused(path: Path) -> None:
+    content = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**content, "format": 2}), encoding="utf-8")
+    with pytest.raises(MisuseError, match="has format 2, this version reads 1"):
+        read(path)
+
+
+def test_a_number_of_examples_that_is_not_so_is_refused(path: Path) -> None:
+    content = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**content, "examples": 11}), encoding="utf-8")
+    with pytest.raises(MisuseError, match="11 examples are announced, 12 are there"):
+        read(path)
+
+
+def test_what_could_not_be_compared_later_is_not_recorded() -> None:
+    m = measured(documents(12, np.random.default_rng(1)))
+    refuse_unfit(m)
+    with pytest.raises(MisuseError, match="a part of the data is no baseline; record it without --llm-limit"):
+        refuse_unfit(replace(m, left_out=3))
+    with pytest.raises(MisuseError, match="perplexity is nan here: what is not finite is no baseline"):
+        refuse_unfit(replace(m, value=float("nan")))
+    with pytest.raises(MisuseError, match="no function of sums"):
+        refuse_unfit(replace(m, aggregate=None))

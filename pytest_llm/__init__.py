@@ -53,6 +53,11 @@ if TYPE_CHECKING:
         assert_entity_precision_above,
         assert_entity_recall_above,
     )
+    from pytest_llm.assertions.human_evaluation import (
+        assert_agreement_above,
+        assert_preference_above,
+        assert_rating_above,
+    )
     from pytest_llm.assertions.language_modeling import (
         assert_conditional_perplexity_below,
         assert_pseudo_perplexity_below,
@@ -127,6 +132,7 @@ _HOMES = {
     "WindowedModel": "models.language_model",
     "assert_acc_above": "assertions.multiple_choice",
     "assert_accuracy_above": "assertions.classification",
+    "assert_agreement_above": "assertions.human_evaluation",
     "assert_balanced_accuracy_above": "assertions.classification",
     "assert_bleu_above": "assertions.overlap",
     "assert_calibration_error_below": "assertions.classification",
@@ -154,7 +160,9 @@ _HOMES = {
     "assert_peak_memory_below": "assertions.efficiency",
     "assert_perplexity_below": "assertions.quality",
     "assert_precision_above": "assertions.classification",
+    "assert_preference_above": "assertions.human_evaluation",
     "assert_pseudo_perplexity_below": "assertions.language_modeling",
+    "assert_rating_above": "assertions.human_evaluation",
     "assert_recall_above": "assertions.classification",
     "assert_recall_at_k_above": "assertions.retrieval",
     "assert_rouge_above": "assertions.overlap",
@@ -198,6 +206,7 @@ __all__ = [
     "WindowedModel",
     "assert_acc_above",
     "assert_accuracy_above",
+    "assert_agreement_above",
     "assert_balanced_accuracy_above",
     "assert_bleu_above",
     "assert_calibration_error_below",
@@ -225,7 +234,9 @@ __all__ = [
     "assert_peak_memory_below",
     "assert_perplexity_below",
     "assert_precision_above",
+    "assert_preference_above",
     "assert_pseudo_perplexity_below",
+    "assert_rating_above",
     "assert_recall_above",
     "assert_recall_at_k_above",
     "assert_rouge_above",

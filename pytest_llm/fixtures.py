@@ -87,9 +87,12 @@ def llm_measure(request: pytest.FixtureRequest) -> Callable[..., Measurement]:
     """
     from pytest_llm.assertions.gate import assertion
     from pytest_llm.inference.measure import measure
+    from pytest_llm.metrics import METRICS
 
     @assertion
     def measure_now(metric: str, data: Questions, *, model: Answers | None = None, **settings: Any) -> Measurement:
-        return measure(request.getfixturevalue("llm") if model is None else model, data, metric, **settings)
+        of_people = metric in METRICS and METRICS[metric].of_people
+        asked = request.getfixturevalue("llm") if model is None and not of_people else model
+        return measure(asked, data, metric, **settings)
 
     return measure_now

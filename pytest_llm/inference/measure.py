@@ -13,6 +13,7 @@ from pytest_llm.data.example import Example
 from pytest_llm.data.loading import Data, describe, load_examples
 from pytest_llm.data.predictions import Predictions, Targets, as_predictions, paired
 from pytest_llm.data.provenance import Identity, Provenance
+from pytest_llm.data.ratings import RatingRows
 from pytest_llm.data.sampling import drawn
 from pytest_llm.errors import MisuseError
 from pytest_llm.inference.answering import answer, context_length, ready
@@ -29,10 +30,10 @@ from pytest_llm.tasks.task import Task
 from pytest_llm.tasks.timed import Timed, Watched
 from pytest_llm.verdict import Measurement
 
-Answers: TypeAlias = "Model | Predictions"
-"""Where the outputs come from: a model that is asked, or a list of what was answered elsewhere."""
-Questions: TypeAlias = "Data | Targets"
-"""What they answer: rows, or, of a list of outputs, what each should have been."""
+Answers: TypeAlias = "Model | Predictions | None"
+"""Where the outputs come from: a model that is asked, or a list of what was answered elsewhere. None where people answered."""
+Questions: TypeAlias = "Data | Targets | RatingRows"
+"""What they answer: rows, or, of a list of outputs, what each should have been; or what people said of outputs."""
 
 
 def measure(
@@ -49,7 +50,7 @@ def measure(
     Args:
         model: a path, a hub id, a `(model, tokenizer)` pair, or any object with the method that the task needs: `score`,
             `score_pairs`, `pseudo_log_probs`, `generate`, `classify`. Or a list of predictions made elsewhere, one for each
-            row of the data; no model is needed then.
+            row of the data; no model is needed then. None for a metric of what people said (`mean_rating`, `win_rate`, …).
         data: texts, rows, a `datasets.Dataset` or a path; see `load_examples`. For predictions also a list of targets.
         metric: its name, such as "perplexity", or the metric itself.
         task: what the model is asked to do, such as `Generate("Translate: {text}")`; None: what the metric asks for by itself.
@@ -67,6 +68,8 @@ def measure(
         metric = metric_named(metric, **settings)
     elif settings:
         raise MisuseError(f"settings {sorted(settings)} belong to a metric given by name; this one was given whole")
+    if hasattr(metric, "examples_of"):
+        return _measured_of_people(metric, model, task, data)
     predictions = as_predictions(model)
     if predictions is not None:
         if task is not None:
@@ -117,6 +120,21 @@ def _task_for(metric: Metric, task: Task | None) -> Task:
     return task
 
 
+def _measured_of_people(metric: Any, model: Any, task: Task | None, data: Any) -> Measurement:
+    """Metrics of what people said: the data hold both the questions and the answers."""
+    if model is not None or task is not None:
+        raise MisuseError(
+            f"{metric.name} is about what people said, so no model is asked: measure(None, ratings, {metric.name!r}, …)"
+        )
+    everything = metric.examples_of(data)
+    examples = tuple(everything[i] for i in drawn([example.id for example in everything]))
+    metric = metric.fitted(examples) if hasattr(metric, "fitted") else metric
+    outputs = [example.target for example in examples]
+    left_out = len(everything) - len(examples)
+    origin = Provenance("people, not a model")
+    return _measured(metric, examples, outputs, metric.signature(None), describe(data), left_out, origin)
+
+
 def _measured(
     metric: Metric,
     examples: tuple[Example, ...],
@@ -141,7 +159,7 @@ def _measured(
     else:
         aggregate = metric.aggregate
         value, estimate = float(metric.aggregate(totals)), _estimate(metric, examples, statistics)
-    wording = {name: getattr(metric, name) for name in ("remedy", "without_interval") if hasattr(metric, name)}
+    wording = {name: getattr(metric, name) for name in ("remedy", "without_interval", "row") if hasattr(metric, name)}
     measurement = Measurement(
         metric=metric.name,
         value=value,
@@ -182,4 +200,5 @@ def _can_be_shown(outputs: Sequence[Any]) -> bool:
 
 def _estimate(metric: Metric, examples: Sequence[Example], statistics: FloatArray) -> Estimate | None:
     by_unit = sum_by_cluster(statistics, [example.unit for example in examples])
-    return jackknife(by_unit, metric.aggregate, by_unit[:, -1], scale=metric.scale)
+    estimate = jackknife(by_unit, metric.aggregate, by_unit[:, -1], scale=metric.scale)
+    return estimate and replace(estimate, basis=getattr(metric, "basis", estimate.basis))

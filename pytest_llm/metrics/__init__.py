@@ -33,6 +33,11 @@ class Entry:
         """How much worse it may get against a baseline, unless a test says; None where it has to."""
         return _TOLERANCES.get(self.home.partition(":")[0])
 
+    @property
+    def of_people(self) -> bool:
+        """Whether it is about what people said, so that no model is asked."""
+        return self.home.partition(":")[0] in _OF_PEOPLE
+
     def make(self, **settings: Any) -> Metric:
         """The metric itself; settings are its constructor's arguments."""
         if self.custom is not None:
@@ -51,6 +56,8 @@ _TOLERANCES = {
     **dict.fromkeys(("rouge", "meteor", "question_answering", "multiple_choice", "classification"), "1pp"),
     **dict.fromkeys(("calibration", "extraction", "retrieval"), "1pp"),
 }
+
+_OF_PEOPLE = ("preference", "bradley_terry", "krippendorff_alpha", "agreement")
 
 METRICS: dict[str, Entry] = {
     "perplexity": Entry("language_modeling:Perplexity", "below", {"unit": "token"}),
@@ -112,6 +119,12 @@ METRICS: dict[str, Entry] = {
     "recall_at_k": Entry("retrieval:RecallAtK", "above"),
     "mrr": Entry("retrieval:ReciprocalRank", "above"),
     "ndcg_at_k": Entry("retrieval:NDCG", "above"),
+    "mean_rating": Entry("preference:MeanRating", "above"),
+    "win_rate": Entry("preference:WinRate", "above"),
+    "bradley_terry": Entry("bradley_terry:BradleyTerry", "above"),
+    "krippendorff_alpha": Entry("krippendorff_alpha:KrippendorffAlpha", "above"),
+    "cohen_kappa": Entry("agreement:CohenKappa", "above"),
+    "fleiss_kappa": Entry("agreement:FleissKappa", "above"),
 }
 
 

@@ -17,20 +17,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 
 from pytest_llm.data.example import Example
+from pytest_llm.data.ratings import RatingRows, item_examples, read_ratings
 from pytest_llm.errors import MisuseError
 from pytest_llm.metrics.class_counts import ratio
-from pytest_llm.statistics.jackknife import FloatArray, Scale
+from pytest_llm.statistics.jackknife import Basis, FloatArray, Scale
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 Value: TypeAlias = "float | str"
 Weights: TypeAlias = Literal["linear", "quadratic"]
+
+_FEW_RATERS = 6
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,8 @@ class Agreement:
     task = None
     lower_is_better = False
     counts = "ratings"
+    row: ClassVar[str] = "item"
+    basis: ClassVar[Basis] = Basis.ITEMS
 
     @property
     def name(self) -> str:
@@ -75,6 +80,26 @@ class Agreement:
 
     def signature(self, window: int | None = None) -> str:
         return f"{self.name}|raters:{len(self.raters) or 'from data'}|values:{len(self.values) or 'from data'}"
+
+    def examples_of(self, data: RatingRows) -> tuple[Example, ...]:
+        """One an item, with what each rater said of it; see `read_ratings` for the rows."""
+        return item_examples(read_ratings(data, categories=self._nominal))
+
+    def explain(self, example: Example, output: Mapping[str, Value]) -> str:
+        """How often each value was said of the item; by whom, if few said anything."""
+        by_value: dict[Value, list[str]] = {}
+        for rater, value in output.items():
+            by_value.setdefault(value, []).append(rater)
+        few = len(output) <= _FEW_RATERS
+        return ", ".join(
+            f"{value if isinstance(value, str) else f'{value:g}'} {'by ' + ' and '.join(who) if few else f'× {len(who)}'}"
+            for value, who in sorted(by_value.items())
+        )
+
+    @property
+    def _nominal(self) -> bool:
+        """Whether values are names without order."""
+        return True
 
     def aggregate(self, totals: FloatArray) -> FloatArray:
         return 1 - ratio(self._observed(totals, totals), self._expected(totals))
@@ -125,6 +150,10 @@ class CohenKappa(Agreement):
     @property
     def name(self) -> str:
         return "cohen_kappa"
+
+    @property
+    def _nominal(self) -> bool:
+        return self.weights is None
 
     def signature(self, window: int | None = None) -> str:
         return f"{super().signature(window)}|weights:{self.weights or 'none'}"

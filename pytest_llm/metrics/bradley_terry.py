@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_llm.data.example import Example
-from pytest_llm.data.ratings import Cluster, Preference, preference_examples
+from pytest_llm.data.ratings import Cluster, Preference, RatingRows, preference_examples, read_preferences
 from pytest_llm.errors import MisuseError
-from pytest_llm.metrics.preference import Summary, as_preference, summarise
-from pytest_llm.statistics.jackknife import FloatArray, Scale
+from pytest_llm.metrics.preference import BASES, Summary, as_preference, summarise
+from pytest_llm.statistics.jackknife import Basis, FloatArray, Scale
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -40,6 +40,8 @@ class BradleyTerry:
     """Imagined wins of each candidate over each other; 0 is maximum likelihood."""
     candidates: Sequence[str] = ()
     """All names; empty: `fitted` reads them off the comparisons."""
+    cluster: Cluster = "rater"
+    """What makes comparisons depend on each other; see `preference_examples`."""
 
     task = None
     lower_is_better = False
@@ -68,7 +70,15 @@ class BradleyTerry:
 
     def signature(self, window: int | None = None) -> str:
         names = ",".join(self.candidates) or "from comparisons"
-        return f"{self.name}|candidate:{self.candidate}|prior:{self.prior:g}|ties:half|candidates:{names}"
+        return f"{self.name}|candidate:{self.candidate}|prior:{self.prior:g}|ties:half|candidates:{names}|cluster:{self.cluster}"
+
+    @property
+    def basis(self) -> Basis:
+        return BASES[self.cluster]
+
+    def examples_of(self, data: RatingRows) -> tuple[Example, ...]:
+        """One a comparison, of any two candidates; see `read_preferences` for the rows."""
+        return preference_examples(read_preferences(data), cluster=self.cluster)
 
     def statistics(self, example: Example, output: Any) -> Sequence[float]:
         """How often each candidate (row) beat each other (column), then 1."""

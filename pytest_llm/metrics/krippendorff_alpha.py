@@ -53,6 +53,10 @@ class KrippendorffAlpha(Agreement):
     def name(self) -> str:
         return "krippendorff_alpha"
 
+    @property
+    def _nominal(self) -> bool:
+        return self.level == "nominal"
+
     def signature(self, window: int | None = None) -> str:
         return f"{super().signature(window)}|level:{self.level}"
 

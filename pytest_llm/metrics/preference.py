@@ -18,14 +18,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_llm.data.example import Example
-from pytest_llm.data.ratings import Preference
+from pytest_llm.data.ratings import (
+    Cluster,
+    Preference,
+    RatingRows,
+    preference_examples,
+    rating_examples,
+    read_preferences,
+    read_ratings,
+)
 from pytest_llm.errors import MisuseError
 from pytest_llm.metrics.class_counts import ratio
-from pytest_llm.statistics.jackknife import Estimate, FloatArray, Scale, jackknife, sum_by_cluster
+from pytest_llm.statistics.jackknife import Basis, Estimate, FloatArray, Scale, jackknife, sum_by_cluster
 
 if TYPE_CHECKING:
     from pytest_llm.metrics.agreement import Agreement
     from pytest_llm.metrics.bradley_terry import BradleyTerry
+
+BASES: dict[Cluster, Basis] = {"rater": Basis.RATERS, "item": Basis.ITEMS}
+"""What an interval is about, by what makes answers depend on each other."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +46,8 @@ class MeanRating:
     lowest: float | None = None
     """The lowest score there is; one below it is refused. None: not checked."""
     highest: float | None = None
+    cluster: Cluster = "rater"
+    """What makes ratings depend on each other; see `rating_examples`."""
 
     task = None
     lower_is_better = False
@@ -43,7 +56,15 @@ class MeanRating:
     name = "mean_rating"
 
     def signature(self, window: int | None = None) -> str:
-        return self.name
+        return f"{self.name}|cluster:{self.cluster}"
+
+    @property
+    def basis(self) -> Basis:
+        return BASES[self.cluster]
+
+    def examples_of(self, data: RatingRows) -> tuple[Example, ...]:
+        """One a rating; see `read_ratings` for the rows."""
+        return rating_examples(read_ratings(data), cluster=self.cluster)
 
     def statistics(self, example: Example, output: Any) -> Sequence[float]:
         """(score, 1)."""
@@ -67,6 +88,9 @@ class WinRate:
     """How often people prefer the candidate; a tie is half a win. ½ is what equally good candidates get."""
 
     candidate: str
+    against: str | None = None
+    """Only comparisons with this opponent; None: with any."""
+    cluster: Cluster = "rater"
 
     task = None
     lower_is_better = False
@@ -75,7 +99,18 @@ class WinRate:
     name = "win_rate"
 
     def signature(self, window: int | None = None) -> str:
-        return f"{self.name}|candidate:{self.candidate}|ties:half"
+        return (
+            f"{self.name}|candidate:{self.candidate}|against:{self.against or 'any'}|ties:half|cluster:{self.cluster}"
+        )
+
+    @property
+    def basis(self) -> Basis:
+        return BASES[self.cluster]
+
+    def examples_of(self, data: RatingRows) -> tuple[Example, ...]:
+        """One a comparison of the candidate; see `read_preferences` for the rows."""
+        compared = read_preferences(data)
+        return preference_examples(compared, candidate=self.candidate, against=self.against, cluster=self.cluster)
 
     def statistics(self, example: Example, output: Any) -> Sequence[float]:
         """(points, 1)."""

@@ -41,6 +41,8 @@ class Basis(Enum):
     """What an estimate rests on, in the words of a report: what is independent of each other, what the interval is about, how."""
 
     DOCUMENTS = ("document", "on text like this", "jackknife over documents")
+    RATERS = ("rater", "by people like these", "jackknife over raters")
+    ITEMS = ("item", "for items like these", "jackknife over items")
     REQUESTS = ("request", "for requests like these", "order statistics of the requests")
     TOKENS = ("document", "on text like this", "order statistics of the tokens, by documents")
     BLOCKS = ("block", "on a machine like this", "t over the medians of blocks")

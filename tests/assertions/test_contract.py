@@ -82,7 +82,12 @@ TIMES_AND_SIZES = {  # of requests and files, not of outputs: promises of their 
     "assert_throughput_above",
 }
 CHANGES = {"assert_no_regression"}  # against a baseline, not a limit: promises of its own, in test_no_regression.py
-ALL = sorted({name for name in pytest_llm.__all__ if name.startswith("assert_")} - TIMES_AND_SIZES - CHANGES)
+PEOPLE = {  # no outputs to be judged: promises of their own, in test_human_evaluation.py
+    "assert_agreement_above",
+    "assert_preference_above",
+    "assert_rating_above",
+}
+ALL = sorted({name for name in pytest_llm.__all__ if name.startswith("assert_")} - TIMES_AND_SIZES - CHANGES - PEOPLE)
 NEEDED: dict[str, dict[str, Any]] = {
     **{name: {"reference": "tiny-decoder"} for name in DIVERGENCE},
     "assert_metric_above": {"metric": "exact_match"},

@@ -31,7 +31,9 @@ def recorded(tmp_path: Path) -> Path:
 
 def test_a_baseline_can_be_given_as_a_path(recorded: Path) -> None:
     assert assert_no_regression(UniformModel(8), TEXTS, baseline=recorded).value == pytest.approx(8)
-    with pytest.raises(QualityError, match=r"perplexity 8.5 is 6.25 % worse than baseline 'release.json' \(8\)") as caught:
+    with pytest.raises(
+        QualityError, match=r"perplexity 8.5 is 6.25 % worse than baseline 'release.json' \(8\)"
+    ) as caught:
         assert_no_regression(UniformModel(8.5), TEXTS, baseline=recorded)
     assert caught.value.verdict.outcome is Outcome.REGRESSED
 

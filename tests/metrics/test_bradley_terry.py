@@ -121,7 +121,7 @@ def test_who_never_lost_has_no_strength_without_a_prior() -> None:
 
 
 def test_the_signature_holds_every_setting() -> None:
-    expected = "bradley_terry|candidate:a|prior:0.5|ties:half|candidates:a,b"
+    expected = "bradley_terry|candidate:a|prior:0.5|ties:half|candidates:a,b|cluster:rater"
     assert BradleyTerry("a", prior=0.5, candidates=["a", "b"]).signature() == expected
 
 

@@ -67,8 +67,8 @@ def test_one_rater_gives_a_value_and_no_interval() -> None:
 
 
 def test_names_and_signatures() -> None:
-    assert MeanRating().signature() == "mean_rating"
-    assert WinRate("new").signature() == "win_rate|candidate:new|ties:half"
+    assert MeanRating().signature() == "mean_rating|cluster:rater"
+    assert WinRate("new").signature() == "win_rate|candidate:new|against:any|ties:half|cluster:rater"
 
 
 @pytest.mark.parametrize("score", ["4", True, None, math.nan, math.inf])

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_llm.errors import MisuseError
-from pytest_llm.models.devices import GpuRequirement, parse_memory
-from pytest_llm.thresholds import Thresholds, parse_limits
-from pytest_llm.tolerance import Estimand
-from pytest_llm.tolerances import NoRegression, no_regression
+
+if TYPE_CHECKING:
+    from pytest_llm.models.devices import GpuRequirement
+    from pytest_llm.thresholds import Thresholds
+    from pytest_llm.tolerance import Estimand
+    from pytest_llm.tolerances import NoRegression
 
 
 def llm_threshold(suite: str | None = None, /, **limits: float) -> Thresholds:
@@ -28,6 +30,8 @@ def llm_threshold(suite: str | None = None, /, **limits: float) -> Thresholds:
         raise MisuseError(f"the suite is {suite!r}; limits are keywords, as in llm_threshold(perplexity_below=25)")
     if suite is None and not limits:
         raise MisuseError("no limit given; write for example llm_threshold(perplexity_below=25)")
+    from pytest_llm.thresholds import Thresholds, parse_limits
+
     return Thresholds(suite, parse_limits(limits, "the llm_threshold marker"))
 
 
@@ -46,6 +50,8 @@ def llm_no_regression(
     As assert_no_regression does: example by example, failing if the metric is worse by more than the tolerance and by more than
     chance. Baselines are recorded with --llm-update-baselines.
     """
+    from pytest_llm.tolerances import no_regression
+
     return no_regression(
         metric,
         tolerance=tolerance,
@@ -61,6 +67,8 @@ def llm_gpu(count: int = 1, memory: str | float = 0, capability: tuple[int, int]
 
     count: how many GPUs; memory: of each, such as "40GB"; capability: compute capability, such as (9, 0).
     """
+    from pytest_llm.models.devices import GpuRequirement, parse_memory
+
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
         raise MisuseError(f"count={count!r}: expected a whole number of GPUs, at least 1")
     if not (

@@ -1,35 +1,41 @@
 """pytest's entry point: options, markers, fixtures, and hooks that hand over.
 
 Loaded in every pytest run of everyone who has the package installed, so: standard library and pytest only, no file, no
-process, no output until a test uses us.
+process, no output until a test uses us. What only some runs need is imported where they need it.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_llm.baselines.shelf import UPDATES, Shelf, on_shelf, shelf_for
-from pytest_llm.data.sampling import Sample, parse_sample, sampling
+from pytest_llm.baselines.current import UPDATES, on_shelf
 from pytest_llm.errors import MisuseError, UndecidedError
 from pytest_llm.fixtures import llm, llm_device, llm_devices, llm_measure, llm_reference  # noqa: F401  # pytest finds fixtures here
-from pytest_llm.inference.engine import Engine, using
 from pytest_llm.inference.memo import remembering
 from pytest_llm.markers import asked_by, help_lines
-from pytest_llm.models.devices import GpuRequirement, gpus, skip_reason, worker_number
 from pytest_llm.recording import Recorder, recording
 from pytest_llm.reports.properties import VERDICT, properties
-from pytest_llm.thresholds import NO_FILE, Threshold, ThresholdFile, check, containers, thresholds_of
-from pytest_llm.tolerances import NoRegression, check_changes
+
+if TYPE_CHECKING:
+    from pytest_llm.baselines.shelf import Shelf
+    from pytest_llm.data.sampling import Sample
+    from pytest_llm.models.devices import GpuRequirement
+    from pytest_llm.thresholds import Threshold, ThresholdFile
+    from pytest_llm.tolerances import NoRegression
+    from pytest_llm.verdict import Verdict
 
 MISUSE = pytest.StashKey[str]()
-SAMPLE = pytest.StashKey[Sample]()
-CHANGES = pytest.StashKey[list[NoRegression]]()
-THRESHOLDS = pytest.StashKey[dict[str, Threshold]]()
-GPU_REQUIREMENTS = pytest.StashKey[list[GpuRequirement]]()
+SAMPLE: pytest.StashKey[Sample] = pytest.StashKey()
+CHANGES: pytest.StashKey[list[NoRegression]] = pytest.StashKey()
+THRESHOLDS: pytest.StashKey[dict[str, Threshold]] = pytest.StashKey()
+GPU_REQUIREMENTS: pytest.StashKey[list[GpuRequirement]] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -103,6 +109,8 @@ def pytest_configure(config: pytest.Config) -> None:
             "pytest_llm, so one has overwritten the other: pip uninstall pytest-llm, then reinstall pytest-llm-regression"
         )
     if limit := config.getoption("llm_limit"):
+        from pytest_llm.data.sampling import parse_sample
+
         try:
             config.stash[SAMPLE] = parse_sample(limit)
         except MisuseError as error:
@@ -112,6 +120,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _processes(given: str) -> int:
+    from pytest_llm.inference.engine import Engine
+
     try:
         return Engine(processes=int(given)).processes
     except ValueError:  # MisuseError is one
@@ -120,10 +130,24 @@ def _processes(given: str) -> int:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
-    option, stash = session.config.getoption, session.config.stash
-    engine = Engine(deterministic=option("llm_deterministic"), processes=option("llm_processes"))
-    with remembering(), sampling(stash.get(SAMPLE, None)), using(engine):
+    with remembering(), _asking(session.config):
         return (yield)
+
+
+@contextmanager
+def _asking(config: pytest.Config) -> Iterator[None]:
+    """How models are asked, and about how much, unless a test says."""
+    deterministic, processes = config.getoption("llm_deterministic"), config.getoption("llm_processes")
+    with ExitStack() as bound:
+        if deterministic or processes != 1:
+            from pytest_llm.inference.engine import Engine, using
+
+            bound.enter_context(using(Engine(deterministic=deterministic, processes=processes)))
+        if sample := config.stash.get(SAMPLE, None):
+            from pytest_llm.data.sampling import sampling
+
+            bound.enter_context(sampling(sample))
+        yield
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -139,13 +163,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.stash[MISUSE] = str(error)
 
 
-def _read_markers(item: pytest.Item, file: ThresholdFile) -> None:
-    try:
-        thresholds = thresholds_of(item.nodeid, asked_by(item, "llm_threshold"), file)
-    except MisuseError as error:
-        raise pytest.UsageError(f"{item.nodeid}: {error}") from None
-    if thresholds:
-        item.stash[THRESHOLDS] = thresholds
+def _read_markers(item: pytest.Item, file: ThresholdFile | None) -> None:
+    marks = asked_by(item, "llm_threshold")
+    if file is not None or marks:
+        from pytest_llm.thresholds import NO_FILE, thresholds_of
+
+        try:
+            thresholds = thresholds_of(item.nodeid, marks, file or NO_FILE)
+        except MisuseError as error:
+            raise pytest.UsageError(f"{item.nodeid}: {error}") from None
+        if thresholds:
+            item.stash[THRESHOLDS] = thresholds
     if changes := asked_by(item, "llm_no_regression"):
         item.stash[CHANGES] = changes
     if required := asked_by(item, "llm_gpu"):
@@ -159,6 +187,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if message := item.stash.get(MISUSE, None):
         pytest.fail(message, pytrace=False)
     if required := item.stash.get(GPU_REQUIREMENTS, None):
+        from pytest_llm.models.devices import gpus, skip_reason, worker_number
+
         reason = skip_reason(required[-1], gpus(), worker_number(), item.config.getoption("llm_device"))
         if reason is not None:  # before the skipping plugin looks, so that the reason is reported at the test's line
             item.add_marker(pytest.mark.skip(reason=reason))
@@ -166,7 +196,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
-    shelf = _shelf(item)
+    shelf = cache(partial(_shelf, item))
     with recording() as recorder, on_shelf(shelf):
         try:
             try:
@@ -181,6 +211,8 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
 
 
 def _shelf(item: pytest.Item) -> Shelf:
+    from pytest_llm.baselines.shelf import shelf_for
+
     option = item.config.getoption
     return shelf_for(
         item.path,
@@ -191,11 +223,10 @@ def _shelf(item: pytest.Item) -> Shelf:
     )
 
 
-def _complaint(item: pytest.Item, recorder: Recorder, shelf: Shelf) -> str:
+def _complaint(item: pytest.Item, recorder: Recorder, shelf: Callable[[], Shelf]) -> str:
     """Judge what the test measured by its markers; all that did not pass, as one message."""
     complaints = []
-    thresholds, changes = item.stash.get(THRESHOLDS, None), item.stash.get(CHANGES, None)
-    for verdicts in (check(thresholds or {}, recorder), check_changes(changes or [], recorder, shelf)):
+    for verdicts in _judged(item, recorder, shelf):
         try:
             for verdict in verdicts:
                 recorder.verdicts.append(verdict)
@@ -204,6 +235,18 @@ def _complaint(item: pytest.Item, recorder: Recorder, shelf: Shelf) -> str:
         except MisuseError as error:
             complaints.append(str(error))
     return "\n\n".join(complaints)
+
+
+def _judged(item: pytest.Item, recorder: Recorder, shelf: Callable[[], Shelf]) -> Iterator[Iterator[Verdict]]:
+    """The verdicts of each kind of marker on the test."""
+    if thresholds := item.stash.get(THRESHOLDS, None):
+        from pytest_llm.thresholds import check
+
+        yield check(thresholds, recorder)
+    if changes := item.stash.get(CHANGES, None):
+        from pytest_llm.tolerances import check_changes
+
+        yield check_changes(changes, recorder, shelf())
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -222,10 +265,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(line)
 
 
-def _threshold_file(config: pytest.Config, items: list[pytest.Item]) -> ThresholdFile:
+def _threshold_file(config: pytest.Config, items: list[pytest.Item]) -> ThresholdFile | None:
     name = config.getini("llm_thresholds")
     if not name:
-        return NO_FILE
+        return None
+    from pytest_llm.thresholds import ThresholdFile
+
     base = config.inipath.parent if config.inipath else config.rootpath
     try:
         file = ThresholdFile.read(base / name)
@@ -237,6 +282,8 @@ def _threshold_file(config: pytest.Config, items: list[pytest.Item]) -> Threshol
 
 def _refuse_dead_keys(config: pytest.Config, items: list[pytest.Item], file: ThresholdFile) -> None:
     """A key whose test was renamed or removed would be a gate that silently vanished."""
+    from pytest_llm.thresholds import containers
+
     collected = {part for item in items for part in containers(item.nodeid)}
     selected = any("::" in str(argument) for argument in config.args)
     for key in file.test_ids():

@@ -155,8 +155,6 @@ def check(thresholds: Mapping[str, Threshold], recorder: Recorder) -> Iterator[V
     Raises:
         MisuseError: after all that was measured: a metric was named but not measured, so there is nothing that could pass.
     """
-    if not thresholds:
-        return  # nothing to import for a test that asks for nothing
     from pytest_llm.verdict import judge
 
     measured = dict.fromkeys(measurement.metric for measurement in recorder.measurements)

@@ -8,8 +8,9 @@ from typing import Any
 
 from pytest_llm.assertions.gate import assertion, conclude, gate
 from pytest_llm.baselines.comparing import judge_against, judge_models, judge_stored
+from pytest_llm.baselines.current import current_shelf
 from pytest_llm.baselines.files import read
-from pytest_llm.baselines.shelf import MAIN, current_shelf
+from pytest_llm.baselines.shelf import MAIN
 from pytest_llm.data.loading import Data
 from pytest_llm.data.predictions import Predictions
 from pytest_llm.errors import MisuseError

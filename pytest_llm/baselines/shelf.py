@@ -2,28 +2,21 @@
 
     llm_baselines/<name>/<test module>/<test>.<metric>@<device>.json        beside the test's file
 
-The pytest plugin binds a `Shelf` for each test. Standard library only: the plugin loads this at start-up.
+The pytest plugin binds a `Shelf` for each test (`current.py`).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal, TypeAlias
 
+from pytest_llm.baselines.current import Update
 from pytest_llm.errors import MisuseError
 
 FOLDER = "llm_baselines"
 MAIN = "main"
-
-Update: TypeAlias = Literal["missing", "changed", "all"]
-"""Which baselines are written: those that are not there; these and all that do not say the same; every one."""
-UPDATES: tuple[Update, ...] = ("missing", "changed", "all")
 
 
 @dataclass(slots=True)
@@ -97,21 +90,3 @@ def _safe(name: str) -> str:
 
 def _glob_safe(name: str) -> str:
     return re.sub(r"([\[\]*?])", r"[\1]", name)
-
-
-_current: ContextVar[Shelf | None] = ContextVar("pytest_llm_shelf", default=None)
-
-
-@contextmanager
-def on_shelf(shelf: Shelf) -> Iterator[None]:
-    """Bind the shelf for the length of a `with` block."""
-    token = _current.set(shelf)
-    try:
-        yield
-    finally:
-        _current.reset(token)
-
-
-def current_shelf() -> Shelf | None:
-    """The running test's; None outside pytest."""
-    return _current.get()

@@ -1,7 +1,7 @@
 """A part of the data for a quick run (`--llm-limit`): the same examples each time, whatever their order.
 
 An example is in the part if the hash of its id is among the smallest, so that the same ids are drawn again when rows are added
-or moved, and a larger part contains a smaller one. Standard library only: the plugin loads this at start-up.
+or moved, and a larger part contains a smaller one.
 """
 
 from __future__ import annotations

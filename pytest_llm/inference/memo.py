@@ -13,8 +13,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from pytest_llm.inference.engine import current_engine
-
 if TYPE_CHECKING:
     from pytest_llm.data.example import Example
 
@@ -80,6 +78,8 @@ def remembered(
     state = fingerprint() if memo is not None and fingerprint is not None else None
     known: Outputs = {}
     if memo is not None and state is not None:
+        from pytest_llm.inference.engine import current_engine  # not at start-up
+
         known = memo.outputs(state, (request, current_engine().deterministic))
     missing: dict[Hashable, Item] = {}
     for item in items:

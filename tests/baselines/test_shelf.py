@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_llm.baselines.shelf import Shelf, current_shelf, on_shelf, shelf_for
+from pytest_llm.baselines.current import current_shelf, on_shelf
+from pytest_llm.baselines.shelf import Shelf, shelf_for
 from pytest_llm.errors import MisuseError
 
 
@@ -82,6 +83,6 @@ def test_two_gates_of_a_test_cannot_share_a_baseline(shelf: Shelf) -> None:
 
 def test_a_shelf_is_bound_for_a_while(shelf: Shelf) -> None:
     assert current_shelf() is None or current_shelf() is not shelf
-    with on_shelf(shelf):
+    with on_shelf(lambda: shelf):
         assert current_shelf() is shelf
     assert current_shelf() is not shelf

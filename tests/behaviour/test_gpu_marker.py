@@ -12,17 +12,16 @@ def run(pytester: pytest.Pytester, inventory: str, test: str, *arguments: str) -
     pytester.makeconftest(
         f"""
         import pytest
-        from pytest_llm import plugin
         from pytest_llm.models import devices
         from pytest_llm.models.devices import Gpu
 
         @pytest.fixture(scope="session", autouse=True)
         def restore():
             yield
-            plugin.gpus = devices.gpus = real
+            devices.gpus = real
 
         real = devices.gpus
-        plugin.gpus = devices.gpus = lambda: {inventory}
+        devices.gpus = lambda: {inventory}
         """
     )
     pytester.makepyfile("import pytest\n" + test)

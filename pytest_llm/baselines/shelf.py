@@ -78,6 +78,11 @@ def shelf_for(
     return Shelf(test_file.parent / FOLDER, place, node_id, update, anchor, strict)
 
 
+def is_module_of(name: str, file: Path) -> bool:
+    """Whether a folder of that name holds the baselines of the tests in a file."""
+    return name == _safe(file.stem)
+
+
 def _safe(name: str) -> str:
     """A file name that says the same: what no file system takes becomes `-`, and a hash keeps such names apart."""
     safe = re.sub(r"[^\w.=+-]+", "-", name.replace("::", "."))[:100]

@@ -10,6 +10,7 @@ The path of one assertion, top to bottom:
     metrics       sums per example, one formula over them
     verdict       measurement, limit, verdict: the one place where a number passes or fails
     regression    the same for a measurement beside a baseline's: the one place where a change passes or fails
+    recovery      what a changed model keeps of the one it was made from
     baselines     per-example statistics in files, and whether two measurements can be compared
     statistics    how sure a number is, and a change
     data          examples, and where they come from
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
         assert_ter_below,
     )
     from pytest_llm.assertions.quality import assert_perplexity_below
+    from pytest_llm.assertions.recovery import assert_recovery_above
     from pytest_llm.assertions.regression import assert_latency_no_regression, assert_no_regression
     from pytest_llm.assertions.retrieval import assert_mrr_above, assert_ndcg_above, assert_recall_at_k_above
     from pytest_llm.assertions.transcription import (
@@ -165,6 +167,7 @@ _HOMES = {
     "assert_rating_above": "assertions.human_evaluation",
     "assert_recall_above": "assertions.classification",
     "assert_recall_at_k_above": "assertions.retrieval",
+    "assert_recovery_above": "assertions.recovery",
     "assert_rouge_above": "assertions.overlap",
     "assert_same_top_above": "assertions.divergence",
     "assert_squad_f1_above": "assertions.answers",
@@ -239,6 +242,7 @@ __all__ = [
     "assert_rating_above",
     "assert_recall_above",
     "assert_recall_at_k_above",
+    "assert_recovery_above",
     "assert_rouge_above",
     "assert_same_top_above",
     "assert_squad_f1_above",

@@ -23,6 +23,7 @@ def assert_metric_above(
     *,
     task: Task | None = None,
     engine: Engine | None = None,
+    cluster: str | None = None,
     confidence: float | None = None,
 ) -> Measurement:
     """Assert that a metric is above a limit: one made by `llm_metric`, or any other, by name or given whole.
@@ -34,6 +35,7 @@ def assert_metric_above(
         limit: what must be exceeded.
         task: what the model is asked to do; None: what the metric asks for.
         engine: how the model is asked.
+        cluster: the column of the rows that says which examples belong together.
         confidence: None judges this data exactly; 0.95 demands proof for data like this.
 
     Raises:
@@ -41,7 +43,7 @@ def assert_metric_above(
         MisuseError: (a ValueError) data, model or settings that give no number at all.
     """
     claim = Limit.above(limit, confidence=confidence)
-    return gate(measure(model, data, metric, task=task, engine=engine), claim)
+    return gate(measure(model, data, metric, task=task, engine=engine, cluster=cluster), claim)
 
 
 @assertion
@@ -53,8 +55,9 @@ def assert_metric_below(
     *,
     task: Task | None = None,
     engine: Engine | None = None,
+    cluster: str | None = None,
     confidence: float | None = None,
 ) -> Measurement:
     """Assert that a metric is below a limit; as `assert_metric_above`."""
     claim = Limit.below(limit, confidence=confidence)
-    return gate(measure(model, data, metric, task=task, engine=engine), claim)
+    return gate(measure(model, data, metric, task=task, engine=engine, cluster=cluster), claim)

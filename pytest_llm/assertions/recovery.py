@@ -34,6 +34,7 @@ def assert_recovery_above(
     share: str | float,
     *,
     confidence: float | None = None,
+    cluster: str | None = None,
     task: Task | None = None,
     engine: Engine | None = None,
     **settings: Any,
@@ -62,6 +63,7 @@ def assert_recovery_above(
         share: what must be exceeded: 0.97 or "97%".
         confidence: None judges this data exactly. 0.95 demands that the one-sided 95 % lower bound for text like this clears
             the share (at least ten independent documents).
+        cluster: the column of the rows that says which examples belong together, and are no proof of each other; as in `measure`.
         task: what the models are asked to do; None: what the metric asks for.
         engine: how they are asked.
         **settings: the metric's, where it is given by name.
@@ -81,8 +83,8 @@ def assert_recovery_above(
     claim = Limit.above(_checked(share), confidence=confidence)
     rows: Data = list(data) if isinstance(data, Iterator) else data
     with recording():  # what is measured of the base is no result of this test
-        of_base = measure(base, rows, metric, task=task, engine=engine, **settings)
-    own = measure(candidate, rows, metric, task=task, engine=engine, **settings)
+        of_base = measure(base, rows, metric, task=task, engine=engine, cluster=cluster, **settings)
+    own = measure(candidate, rows, metric, task=task, engine=engine, cluster=cluster, **settings)
     if reasons := differences(as_baseline(of_base, of_base.identity(), {}), own, own.identity(), same_dtype=False):
         raise MisuseError(f"candidate and base cannot be compared: {'; '.join(reasons)}")
     measurement = recovery(own, of_base)

@@ -44,6 +44,7 @@ def assert_no_regression(
     detect: str | float | None = None,
     on_inconclusive: Inconclusive = "warn",
     key: str | None = None,
+    cluster: str | None = None,
     task: Task | None = None,
     engine: Engine | None = None,
     **settings: Any,
@@ -74,6 +75,7 @@ def assert_no_regression(
         detect: the drop that should be caught, for the advice on how many documents that takes; None: twice the tolerance.
         on_inconclusive: what becomes of a drop beyond the tolerance that may be chance: "warn", "fail", "skip" or "xfail".
         key: the gate's name, where a test has two of one metric.
+        cluster: the column of the rows that says which examples belong together, and are no proof of each other; as in `measure`.
         task: what the model is asked to do; None: what the metric asks for.
         engine: how the model is asked.
         **settings: the metric's, where it is given by name.
@@ -99,10 +101,10 @@ def assert_no_regression(
         claim = replace(claim, strict=True)
     if reference is not None and baseline != MAIN:
         raise MisuseError(f"both reference= and baseline={str(baseline)!r} are given: compare with one of them")
-    measurement = measure(model, data, metric, task=task, engine=engine, **settings)
+    measurement = measure(model, data, metric, task=task, engine=engine, cluster=cluster, **settings)
     if reference is not None:
         with recording():  # what is measured of the reference is no result of this test
-            other = measure(reference, data, metric, task=task, engine=engine, **settings)
+            other = measure(reference, data, metric, task=task, engine=engine, cluster=cluster, **settings)
         verdict = judge_models(measurement, other, claim)
     elif isinstance(baseline, Path):
         verdict = judge_against(measurement, claim, read(baseline), f"baseline {baseline.name!r}")

@@ -7,7 +7,7 @@ the same text (with the same target) twice, files that are not UTF-8.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -41,7 +41,7 @@ def load_examples(data: Data, *, columns: Columns = Columns()) -> tuple[Example,
             by `Dataset.save_to_disk`.
         columns: where rows hold the text, the unique id (the hash of text and target where there is none), the cluster
             (examples that belong together, such as the chapters of one book) and the target (what an output is compared
-            with: the translation of the text, its label), if they have them.
+            with: the translation of the text, its label), if they have them; a cluster column of another name must be there.
 
     Raises:
         MisuseError: nothing there, a text that is empty or not a string, a missing column, the same id or example
@@ -55,6 +55,27 @@ def load_examples(data: Data, *, columns: Columns = Columns()) -> tuple[Example,
             raise MisuseError(f"the text of example {example.label} is empty: drop it, it has no token to be scored")
     _refuse_duplicates(examples)
     return examples
+
+
+def clustered(examples: tuple[Example, ...], column: str | None) -> tuple[Example, ...]:
+    """The examples, those with equal values in a column of their rows as one cluster; None: as they are.
+
+    Raises:
+        MisuseError: a row without that column, or with nothing in it: how sure a number is would be a guess.
+    """
+    if column is None:
+        return examples
+    return tuple(replace(example, cluster=_cluster(example.row, column, example.label)) for example in examples)
+
+
+def _cluster(row: Mapping[str, Any], column: str, label: str) -> str:
+    value = row.get(column)
+    if value is None:
+        has = f"its row has {', '.join(sorted(map(str, row)))}" if row else "it has no row, only a text"
+        raise MisuseError(
+            f"cluster={column!r}: example {label} has none ({has}); name the column that says which examples belong together"
+        )
+    return str(value)
 
 
 def describe(data: Data) -> str:
@@ -93,14 +114,16 @@ def _example(row: Row, position: int, columns: Columns) -> Example:
             f"example #{position} has no column {columns.text!r}, only {sorted(map(str, given))}; "
             f"name the right one: load_examples(data, columns=Columns(text=…))"
         )
-    text, own_id, cluster = given[columns.text], given.get(columns.id), given.get(columns.cluster)
-    target = given.get(columns.target)
+    text, own_id, target = given[columns.text], given.get(columns.id), given.get(columns.target)
+    label = f"#{position}" if own_id is None else str(own_id)
+    named = columns.cluster != Columns().cluster  # a column that was asked for by name has to be there
+    cluster = _cluster(given, columns.cluster, label) if named else given.get(columns.cluster)
     if not isinstance(text, str):
         raise MisuseError(f"the text of example #{position} is {text!r} ({type(text).__name__}), not a string")
     return Example(
         id=identity(text, target) if own_id is None else str(own_id),
         text=text,
-        label=f"#{position}" if own_id is None else str(own_id),
+        label=label,
         cluster=None if cluster is None else str(cluster),
         target=target,
         row={} if isinstance(row, str) else given,

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from pytest_llm.data.example import Example
-from pytest_llm.data.loading import Data, describe, load_examples
+from pytest_llm.data.loading import Data, clustered, describe, load_examples
 from pytest_llm.data.predictions import Predictions, Targets, as_predictions, paired
 from pytest_llm.data.provenance import Identity, Provenance
 from pytest_llm.data.ratings import RatingRows
@@ -43,6 +43,7 @@ def measure(
     *,
     task: Task | None = None,
     engine: Engine | None = None,
+    cluster: str | None = None,
     **settings: Any,
 ) -> Measurement:
     """Measure a metric, judge nothing.
@@ -55,6 +56,8 @@ def measure(
         metric: its name, such as "perplexity", or the metric itself.
         task: what the model is asked to do, such as `Generate("Translate: {text}")`; None: what the metric asks for by itself.
         engine: how the model is asked; None: as the session does.
+        cluster: the column of the rows that says which examples belong together (a book's chapters, a dialogue's turns), and are
+            no proof of each other; None: the column "cluster", where there is one.
         **settings: the metric's settings, such as `stride=512`, where it is given by name.
 
     Returns:
@@ -69,18 +72,21 @@ def measure(
     elif settings:
         raise MisuseError(f"settings {sorted(settings)} belong to a metric given by name; this one was given whole")
     if hasattr(metric, "examples_of"):
+        if cluster is not None:
+            raise MisuseError(f"cluster={cluster!r}: of what people said, raters or items are what belongs together")
         return _measured_of_people(metric, model, task, data)
     predictions = as_predictions(model)
     if predictions is not None:
         if task is not None:
             raise MisuseError(f"predictions are given, so there is no model that could do the task {task!r:.60}")
         examples, given = paired(predictions, data)
+        examples = clustered(examples, cluster)
         places = drawn([example.id for example in examples])
         chosen_examples, kept = tuple(examples[i] for i in places), [given[i] for i in places]
         left_out = len(examples) - len(places)
         origin = Provenance("predictions, given")
         return _measured(metric, chosen_examples, kept, metric.signature(None), describe(data), left_out, origin)
-    everything = load_examples(data)
+    everything = clustered(load_examples(data), cluster)
     examples = tuple(everything[i] for i in drawn([example.id for example in everything]))
     left_out = len(everything) - len(examples)
     if hasattr(metric, "refuse_too_few"):

@@ -105,3 +105,32 @@ def test_other_settings_than_were_recorded_are_an_error(recorded: Path) -> None:
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(MisuseError, match=r"the baseline .*none.json cannot be read"):
         assert_no_regression(UniformModel(8), TEXTS, baseline=tmp_path / "none.json")
+
+
+BOOKS = [{"text": "a" * n, "book": f"book {n // 10}"} for n in range(40)[3:]]
+
+
+def test_what_belongs_together_is_one_piece_of_evidence() -> None:
+    """Documents that all got worse are proof; the same in four books are four observations."""
+    with pytest.raises(QualityError) as caught:
+        assert_no_regression(UniformModel(8.5), BOOKS, reference=UniformModel(8))
+    assert caught.value.verdict.outcome is Outcome.REGRESSED
+    with pytest.raises(QualityError, match="4 independent documents prove nothing") as caught:
+        assert_no_regression(UniformModel(8.5), BOOKS, reference=UniformModel(8), cluster="book")
+    assert caught.value.verdict.outcome is Outcome.INCONCLUSIVE
+
+
+def test_of_given_outputs_too() -> None:
+    rows = [{**row, "dialogue": int(row["id"]) // 2} for row in ROWS]
+    measured = assert_no_regression(RIGHT, rows, "exact_match", reference=RIGHT, cluster="dialogue")
+    assert measured.estimate is not None
+    assert measured.estimate.units == 20
+
+
+def test_a_column_that_is_not_there_is_an_error_before_the_model_is_asked() -> None:
+    model = UniformModel(8)
+    with pytest.raises(MisuseError, match=r"cluster='author': example #0 has none \(its row has book, text\)"):
+        assert_no_regression(model, BOOKS, reference=model, cluster="author")
+    assert model.calls == []
+    with pytest.raises(MisuseError, match=r"raters or items are what belongs together"):
+        measure(None, [], "mean_rating", cluster="rater")

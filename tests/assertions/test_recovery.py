@@ -98,6 +98,13 @@ def test_rows_that_can_be_read_once_are_read_for_both() -> None:
     assert assert_recovery_above(UniformModel(8), UniformModel(8), iter(TEXTS), "perplexity", 0.9).n == 40
 
 
+def test_what_belongs_together_is_one_unit() -> None:
+    rows = [{**row, "dialogue": int(row["id"]) // 2} for row in ROWS]
+    measured = assert_recovery_above(RIGHT, RIGHT, rows, "exact_match", 0.9, cluster="dialogue")
+    assert measured.estimate is not None
+    assert measured.estimate.units == 20
+
+
 @pytest.mark.parametrize("share", [0, -0.5, 97, math.nan, "nearly all", True, None])
 def test_a_share_that_is_none_is_refused_before_a_model_is_asked(share: Any) -> None:
     model = UniformModel(8)

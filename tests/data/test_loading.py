@@ -11,7 +11,7 @@ import datasets
 import pytest
 
 from pytest_llm.data.example import Example, fingerprint
-from pytest_llm.data.loading import Columns, Data, describe, load_examples
+from pytest_llm.data.loading import Columns, Data, clustered, describe, load_examples
 from pytest_llm.errors import MisuseError
 
 ROWS: list[dict[str, Any]] = [{"text": "one", "id": "a", "cluster": "x"}, {"text": "two", "id": 7, "cluster": None}]
@@ -139,6 +139,32 @@ def test_columns_can_have_other_names(tmp_path: Path) -> None:
     columns = Columns(text="body", id="key", cluster="book")
     rows = [{"body": "one", "key": "a", "book": "x", "text": "no", "id": "no", "cluster": "no"}]
     assert load_examples(rows, columns=columns) == EXAMPLES[:1]
+
+
+@pytest.mark.parametrize("row", [{}, {"book": None}])
+def test_a_cluster_column_that_was_named_has_to_be_there(row: dict[str, None]) -> None:
+    with pytest.raises(MisuseError, match=r"cluster='book': example #0 has none \(its row has .*text\)"):
+        load_examples([{"text": "one", **row}], columns=Columns(cluster="book"))
+
+
+def test_examples_are_put_together_by_any_column() -> None:
+    rows = [{"text": text, "book": number, "cluster": "no"} for number, text in enumerate(["one", "two"])]
+    examples = load_examples(rows)
+    assert [example.unit for example in clustered(examples, "book")] == ["cluster 0", "cluster 1"]
+    assert clustered(examples, None) == examples
+
+
+@pytest.mark.parametrize(
+    ("data", "has"),
+    [
+        (["one"], "it has no row, only a text"),
+        ([{"text": "one", "id": "a"}], "its row has id, text"),
+        ([{"text": "one", "book": None}], "its row has book, text"),
+    ],
+)
+def test_examples_without_that_column_are_refused(data: Data, has: str) -> None:
+    with pytest.raises(MisuseError, match=rf"cluster='book': example .* has none \({has}\); name the column"):
+        clustered(load_examples(data), "book")
 
 
 def test_text_files_are_named_after_themselves_whatever_the_columns(tmp_path: Path) -> None:

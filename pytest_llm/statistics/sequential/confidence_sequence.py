@@ -4,16 +4,16 @@ With yₜ = z/w of the t-th unit drawn, Wₜ the size that was left before it an
 
     M_n(θ) = Σ cₜ (yₜ − (Wθ − Σ_before z)/Wₜ)
 
-is a martingale if θ = Σz/W, with variance σ² v_n, v_n = Σ cₜ². For units of one size v_n is about n/(1 − n/N): time runs to infinity as
-the population is used up. Robbins' normal mixture gives the boundary that it ever crosses with probability α at most
-(Howard et al. 2021; one-sided as in Waudby-Smith et al. 2024, arXiv 2103.06476):
+is a martingale if θ = Σz/W, with variance σ² v_n, v_n = Σ cₜ². For units of one size v_n is about n/(1 − n/N): time runs to
+infinity as the population is used up. Robbins' normal mixture gives the boundary that it ever crosses with probability α at
+most (Howard et al. 2021; one-sided as in Waudby-Smith et al. 2024, arXiv 2103.06476):
 
     ψ(v) = √(2 (v + r) ln(1 + √((v + r)/r) / (2α)))        r chosen to be tightest about v = 64
 
-Solved for θ: mean = Σ cₜ (yₜ + Σ_before z/Wₜ) / v_n, give or take σ ψ(v_n)/v_n. For σ the standard deviation of the draws is taken, and
-Student's t for the normal distribution: an approximation, good from some tens of units on and *blind to what is rare*. Where a
-few units in a hundred are wrecked and none of them was drawn yet, it is sure of the wrong thing. It may fail a model early,
-never pass one.
+Solved for θ: mean = Σ cₜ (yₜ + Σ_before z/Wₜ) / v_n, give or take σ ψ(v_n)/v_n. For σ stands the standard deviation of the draws,
+and Student's t for the normal distribution: an approximation, good from some tens of units on and *blind to what is rare*.
+Where a few units in a hundred are wrecked and none of them was drawn yet, it is sure of the wrong thing. It may fail a
+model early, never pass one.
 """
 
 from __future__ import annotations

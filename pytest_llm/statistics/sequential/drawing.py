@@ -36,4 +36,4 @@ def left_before(sizes: FloatArray, total: float) -> FloatArray:
 def _uniform(text: str) -> float:
     """A number strictly between 0 and 1."""
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
-    return ((int.from_bytes(digest[:8], "big") >> (64 - _BITS)) + 0.5) / 2**_BITS
+    return float(((int.from_bytes(digest[:8], "big") >> (64 - _BITS)) + 0.5) / 2**_BITS)

@@ -20,7 +20,7 @@ from pytest_llm.statistics.jackknife import FloatArray
 
 
 def log_ratio(units: int, drawn: int, right: int) -> FloatArray:
-    """ln eₜ(K) for K = 0 … N; infinite where K is impossible."""
+    """The logarithm of eₜ(K) for K = 0 … N; infinite where K is impossible."""
     among_left = np.arange(units + 1, dtype=np.float64) - right
     left = units - drawn
     possible = (among_left >= 0) & (among_left <= left)

@@ -56,7 +56,7 @@ def ever_wrong(n: int, sigma: float, noise: str, alpha: float, runs: int, seed: 
     random, wrong = np.random.default_rng(seed), 0
     for _ in range(runs):
         sizes = np.exp(random.normal(0, sigma, n))
-        drawn = {"normal": random.standard_normal, "t5": lambda size: random.standard_t(5, size)}[noise](n)
+        drawn = random.standard_normal(n) if noise == "normal" else random.standard_t(5, n)
         truth = float((drawn * sizes).sum() / sizes.sum())
         order = np.argsort(random.exponential(size=n) / sizes)
         looks = (confidence_bounds(drawn[order[:t]], sizes[order[:t]], sizes.sum(), alpha) for t in range(32, n, 16))

@@ -262,5 +262,6 @@ def _lost(c: Comparison) -> Iterator[tuple[str, str]]:
             return
         before, after = number(float(c.example_values[place])), number(float(m.example_values[place]))
         example = m.examples[place]
-        yield title, f"{before:>9} → {after:<9}  {printable(example.label)}  {snippet(example.text)}"
+        text = f"  {snippet(example.text)}" if example.text else ""  # there is none of a stored example
+        yield title, f"{before:>9} → {after:<9}  {printable(example.label)}{text}"
         title = ""

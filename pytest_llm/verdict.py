@@ -9,8 +9,8 @@ Comparisons are written so that NaN never passes. No model, no disk, no pytest.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -94,6 +94,8 @@ class Measurement:
     """What the model is made of; asked for only where it matters, since it reads all weights."""
     left_out: int = 0
     """How many examples of the data `--llm-limit` left out."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """The metric's settings, as data: see `metrics.settings`."""
 
     @property
     def n(self) -> int:

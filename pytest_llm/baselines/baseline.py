@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from pytest_llm.data.example import fingerprint
+from pytest_llm.data.example import StoredExample, fingerprint
 from pytest_llm.data.provenance import Identity, Provenance
 from pytest_llm.errors import MisuseError
+from pytest_llm.metrics.settings import Settings, metric_from
 from pytest_llm.statistics.jackknife import FloatArray
 from pytest_llm.verdict import Measurement
 
@@ -35,6 +36,10 @@ class Baseline:
     """Of each example a hash of its text and target."""
     statistics: FloatArray
     """`[examples, k]`"""
+    units: tuple[str, ...] = ()
+    """Of each example the independent unit it belongs to; empty: each is one."""
+    settings: Settings = field(default_factory=dict)
+    """The metric's, from which it can be made again."""
 
     @property
     def data_digest(self) -> str:
@@ -77,6 +82,37 @@ def as_baseline(measurement: Measurement, identity: Identity, recorded: Mapping[
         tuple(example.id for example in m.examples),
         tuple(example.content for example in m.examples),
         m.statistics,
+        tuple(m.units) if any(example.cluster is not None for example in m.examples) else (),
+        m.settings,
+    )
+
+
+def as_measurement(baseline: Baseline) -> Measurement:
+    """The measurement that was stored, as far as comparing takes it: without texts, outputs and estimate.
+
+    Raises:
+        MisuseError: its metric is not known here.
+    """
+    metric = metric_from(baseline.metric, baseline.settings)
+    value_of_each = getattr(metric, "example_values", metric.aggregate)
+    units = baseline.units or (None,) * len(baseline.ids)
+    return Measurement(
+        metric=baseline.metric,
+        value=baseline.value,
+        lower_is_better=metric.lower_is_better,
+        estimate=None,
+        examples=tuple(map(StoredExample.of, baseline.ids, baseline.contents, units)),
+        statistics=baseline.statistics,
+        example_values=value_of_each(baseline.statistics),
+        counts=baseline.counts,
+        signature=baseline.signature,
+        data=baseline.data,
+        provenance=baseline.provenance,
+        aggregate=metric.aggregate,
+        value_of_each=value_of_each,
+        scale=metric.scale,
+        identity=lambda: baseline.identity,
+        settings=baseline.settings,
     )
 
 

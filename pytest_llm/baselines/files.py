@@ -62,6 +62,7 @@ def _text(baseline: Baseline, checksum: str) -> str:
     content = {
         "format": FORMAT,
         "metric": baseline.metric,
+        "settings": dict(baseline.settings),
         "value": baseline.value,
         "interval": baseline.interval,
         "examples": len(baseline.ids),
@@ -83,19 +84,22 @@ def _text(baseline: Baseline, checksum: str) -> str:
 
 def _packed(baseline: Baseline) -> bytes:
     stream = io.BytesIO()
-    np.savez_compressed(
-        stream,
-        ids=np.array(baseline.ids, dtype=np.str_),
-        contents=np.array(baseline.contents, dtype=np.str_),
-        statistics=np.ascontiguousarray(baseline.statistics, dtype="<f8"),
-    )
+    arrays: dict[str, Any] = {
+        "ids": np.array(baseline.ids, dtype=np.str_),
+        "contents": np.array(baseline.contents, dtype=np.str_),
+        "statistics": np.ascontiguousarray(baseline.statistics, dtype="<f8"),
+    }
+    if baseline.units:
+        arrays["units"] = np.array(baseline.units, dtype=np.str_)
+    np.savez_compressed(stream, **arrays)
     return stream.getvalue()
 
 
 def _baseline(content: dict[str, Any], raw: bytes) -> Baseline:
     with np.load(io.BytesIO(raw), allow_pickle=False) as arrays:
         ids, contents, statistics = (arrays[name] for name in ("ids", "contents", "statistics"))
-    if not len(ids) == len(contents) == len(statistics) == content["examples"]:
+        units = arrays["units"] if "units" in arrays else ids[:0]
+    if not len(ids) == len(contents) == len(statistics) == content["examples"] or len(units) not in (0, len(ids)):
         raise ValueError(f"{content['examples']} examples are announced, {len(ids)} are there")
     model = content["model"]
     return Baseline(
@@ -111,6 +115,8 @@ def _baseline(content: dict[str, Any], raw: bytes) -> Baseline:
         tuple(ids.tolist()),
         tuple(contents.tolist()),
         statistics,
+        tuple(units.tolist()),
+        content["settings"],
     )
 
 

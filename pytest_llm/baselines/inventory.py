@@ -36,6 +36,11 @@ class Stored:
         """Which baseline of its test it is: `main`, `v1.0`; empty outside a shelf."""
         return "" if self.shelf is None else self.path.resolve().relative_to(self.shelf).parts[0]
 
+    @property
+    def gate(self) -> Path:
+        """Which gate of which test it is of, as a path within its name."""
+        return Path(self.path.name) if self.shelf is None else self.path.resolve().relative_to(self.shelf / self.name)
+
 
 def baseline_at(path: Path) -> Stored:
     """The baseline that a file belongs to.
@@ -76,6 +81,23 @@ def baselines_named(name: str, folder: Path) -> list[Stored]:
         return found
     names = ", ".join(sorted({one.name for one in there})) or "none at all"
     raise MisuseError(f"{name!r} is neither a file nor the name of a baseline below {folder.resolve()}; there: {names}")
+
+
+def baselines_by_gate(which: str, folder: Path) -> dict[Path, Stored]:
+    """One baseline (its file), all below a folder, or all of a name, by what tells those apart that `which` names.
+
+    Raises:
+        MisuseError: there is none.
+    """
+    path = Path(which)
+    if path.is_file():
+        return {Path(): baseline_at(path)}
+    if path.is_dir():
+        # a copy of a shelf, or of a part of it, may stand anywhere
+        if found := {file.relative_to(path): baseline_at(file) for file in path.rglob("*.npz")}:
+            return found
+        raise MisuseError(f"there is no baseline below {path.resolve()}")
+    return {(one.shelf or folder).parent / one.gate: one for one in baselines_named(which, folder)}
 
 
 def problems(stored: Stored) -> Iterator[str]:

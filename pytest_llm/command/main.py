@@ -49,7 +49,7 @@ class Entry:
 
 
 COMMANDS = {
-    "baseline": Entry("pytest_llm.command.baseline", "check and remove stored baselines"),
+    "baseline": Entry("pytest_llm.command.baseline", "show, compare, check and remove stored baselines"),
 }
 
 

@@ -36,6 +36,19 @@ class Example:
         return identity(self.text, self.target)
 
 
+@dataclass(frozen=True, slots=True)
+class StoredExample(Example):
+    """An example of which only the content's hash was kept, not the text."""
+
+    content: str = ""
+
+    @classmethod
+    def of(cls, id: str, content: str, unit: str | None = None, label: str | None = None) -> StoredExample:  # noqa: A002  # its name
+        """The example, and its unit where that is known."""
+        cluster = unit.removeprefix("cluster ") if unit is not None and unit.startswith("cluster ") else None
+        return cls(id, "", id if label is None else label, cluster, content=content)
+
+
 def fingerprint(text: str) -> str:
     """SHA-256 of the text in UTF-8, in hexadecimal. Lone surrogates, which UTF-8 cannot hold, keep their code."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

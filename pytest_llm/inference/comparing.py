@@ -27,7 +27,6 @@ from pytest_llm.inference.distributions import (
 )
 from pytest_llm.inference.engine import ask
 from pytest_llm.inference.memo import remembered
-from pytest_llm.inference.token_divergence import Rows, divergence, divergence_from_top
 from pytest_llm.metrics.divergence import TokenDivergence
 from pytest_llm.models.language_model import AnyModel, DistributionModel, provenance
 from pytest_llm.models.loading import Model, as_language_model
@@ -35,6 +34,8 @@ from pytest_llm.tasks.compare import Compare
 
 if TYPE_CHECKING:
     import torch
+
+    from pytest_llm.inference.token_divergence import Rows
 
 Reference: TypeAlias = "Model | StoredReference"
 """What a model is compared with: another one, or the path of what `save_reference` wrote of it."""
@@ -143,6 +144,8 @@ def _refuse_other_model(model: DistributionModel, reference: StoredReference) ->
 def _by_model(
     reference: DistributionModel, stretches: Sequence[Stretch], own: Sequence[torch.Tensor]
 ) -> Iterator[Rows]:
+    from pytest_llm.inference.token_divergence import divergence  # which imports torch
+
     base = ask(reference, "next_token_log_probs", [stretch.window for stretch in stretches])
     for stretch, of_window, other in zip(stretches, own, base, strict=True):
         yield divergence(of_window, other, stretch.tokens)
@@ -154,6 +157,8 @@ def _by_file(
     stretches: Sequence[Stretch],
     own: Sequence[torch.Tensor],
 ) -> Iterator[Rows]:
+    from pytest_llm.inference.token_divergence import divergence_from_top  # which imports torch
+
     for stretch, of_window in zip(stretches, own, strict=True):
         start = places[stretch.example.id].start + stretch.first
         rows = slice(start, start + stretch.window.scored)

@@ -21,6 +21,7 @@ from pytest_llm.inference.engine import Engine, using
 from pytest_llm.metrics import metric_named
 from pytest_llm.metrics.metric import Metric
 from pytest_llm.metrics.multiple_choice import ChoiceScores
+from pytest_llm.metrics.settings import settings_of
 from pytest_llm.models.language_model import identity, provenance
 from pytest_llm.models.loading import Model, as_language_model
 from pytest_llm.recording import record_measurement
@@ -186,6 +187,7 @@ def _measured(
         scale=metric.scale,
         identity=made_of,
         left_out=left_out,
+        settings=settings_of(metric),
         **wording,
     )
     record_measurement(measurement)

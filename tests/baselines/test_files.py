@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pytest_llm.baselines.baseline import Baseline, as_baseline, refuse_unfit
+from pytest_llm.baselines.baseline import Baseline, as_baseline, as_measurement, refuse_unfit
+from pytest_llm.baselines.comparability import differences
 from pytest_llm.baselines.files import read, write
 from pytest_llm.data.provenance import Identity
 from pytest_llm.errors import MisuseError
@@ -45,8 +46,26 @@ def test_what_is_written_is_what_is_read(path: Path, baseline: Baseline) -> None
         "identity",
         "recorded",
         "data_digest",
+        "units",
+        "settings",
     ):
         assert getattr(found, name) == getattr(baseline, name)
+
+
+def test_clusters_and_settings_are_kept(tmp_path: Path) -> None:
+    clusters = ["book"] * 6 + [None] * 6
+    m = replace(measured(documents(12, np.random.default_rng(1)), clusters=clusters), settings={"unit": "byte"})
+    write(tmp_path / "it.json", as_baseline(m, Identity(), {}))
+    found = read(tmp_path / "it.json")
+    assert (list(found.units), found.settings) == (m.units, {"unit": "byte"})
+
+
+def test_a_stored_measurement_says_what_the_measured_one_said(path: Path) -> None:
+    original, stored = measured(documents(12, np.random.default_rng(1))), as_measurement(read(path))
+    assert stored.example_values.tobytes() == original.example_values.tobytes()
+    assert [example.content for example in stored.examples] == list(read(path).contents)
+    assert (stored.value, stored.scale, stored.lower_is_better) == (original.value, "log", True)
+    assert differences(read(path), stored, stored.identity()) == []
 
 
 def test_equal_baselines_are_equal_bytes(path: Path, baseline: Baseline, tmp_path: Path) -> None:

@@ -278,9 +278,9 @@ def _shown(m: Measurement, place: int) -> str:
     """The text; or what came out and what was wanted."""
     example = m.examples[place]
     output = () if m.outputs is None else m.outputs[place]
-    if output is example.target:  # what people said: there is nothing else to hold it against
-        return snippet(example.text)
     if isinstance(output, dict):
+        if output is example.target:  # what people said: there is nothing else to hold it against
+            return snippet(example.text)
         output = max(output, key=output.__getitem__, default=None)
     if not (output is None or isinstance(output, str | int)):
         return snippet(example.text)

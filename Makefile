@@ -1,5 +1,5 @@
 # make demo   a virtual environment, the package, and a first gate on a real model
-# make test   the same, and the whole default test suite
+# make test   the same, and the whole default test suite, in two processes (WORKERS=8 for more)
 # make lint   ruff, mypy --strict, import-linter
 # make slow   what the default suite leaves out
 # make bench  ratios against peers
@@ -7,6 +7,7 @@
 
 PYTHON ?= python3
 VENV ?= .venv
+WORKERS ?= 2
 BIN = $(VENV)/bin
 
 .PHONY: demo test lint slow bench clean
@@ -26,7 +27,7 @@ demo: $(VENV)/installed
 	@$(BIN)/pytest examples/test_quickstart.py --llm-model smollm2; test $$? -eq 1
 
 test: $(VENV)/installed
-	$(BIN)/pytest --durations=10
+	$(BIN)/pytest -n $(WORKERS) --durations=10
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

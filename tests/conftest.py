@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from pytest_llm.models.devices import share_cores
 from pytest_llm.models.loading import load_model
 from pytest_llm.models.transformers_model import TransformersModel
 
 pytest_plugins = ["pytester"]
+
+share_cores()  # for tests that ask torch without a model of ours
 
 
 @pytest.fixture(scope="session")

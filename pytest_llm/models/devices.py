@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from pytest_llm.errors import MisuseError
 
@@ -115,6 +116,19 @@ def worker_number() -> int:
     """0 for `gw0` and outside xdist, 3 for `gw3`."""
     digits = re.sub(r"\D", "", os.environ.get("PYTEST_XDIST_WORKER", ""))
     return int(digits or 0)
+
+
+@cache  # once a process: what is shared out is not shared out again
+def share_cores() -> None:
+    """Give this xdist worker its part of the threads that torch takes, unless OMP_NUM_THREADS has decided.
+
+    Two workers of two threads each on two cores wait for each other's: they take longer than one process alone.
+    """
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
+    if workers > 1 and "OMP_NUM_THREADS" not in os.environ:
+        import torch
+
+        torch.set_num_threads(max(1, torch.get_num_threads() // workers))
 
 
 def choose_device(asked: str) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 from pytest_llm.data.embedded import embedded
 from pytest_llm.errors import MisuseError
-from pytest_llm.models.devices import choose_device
+from pytest_llm.models.devices import choose_device, share_cores
 from pytest_llm.models.language_model import (
     AnyModel,
     Classifier,
@@ -147,6 +147,7 @@ def _auto_class(kind: Kind) -> Any:
 
 
 def _wrapped(kind: Kind, module: Any, tokenizer: Any, name: str | None = None) -> Pretrained:
+    share_cores()
     from pytest_llm.models.encoder_decoder_model import EncoderDecoderModel
     from pytest_llm.models.masked_model import MaskedModel
     from pytest_llm.models.transformers_model import TransformersModel

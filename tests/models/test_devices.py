@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from pytest_llm.errors import MisuseError
 from pytest_llm.models import devices
@@ -12,6 +13,7 @@ from pytest_llm.models.devices import (
     assigned_gpus,
     choose_device,
     parse_memory,
+    share_cores,
     skip_reason,
     worker_number,
 )
@@ -189,3 +191,22 @@ def test_what_is_no_device_is_refused(monkeypatch: pytest.MonkeyPatch, nonsense:
     machine(monkeypatch, SMALL)
     with pytest.raises(MisuseError, match="expected auto, cpu, cuda, cuda:<number> or mps"):
         choose_device(nonsense)
+
+
+@pytest.mark.parametrize(
+    ("workers", "chosen", "left"),
+    [("4", None, 2), ("16", None, 1), ("1", None, 8), (None, None, 8), ("4", "3", 8)],
+    ids=["a part", "at least one", "alone", "no xdist", "the user decides"],
+)
+def test_workers_share_the_cores(
+    monkeypatch: pytest.MonkeyPatch, workers: str | None, chosen: str | None, left: int
+) -> None:
+    threads = [8]
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads[-1])
+    monkeypatch.setattr(torch, "set_num_threads", threads.append)
+    for name, value in (("PYTEST_XDIST_WORKER_COUNT", workers), ("OMP_NUM_THREADS", chosen)):
+        monkeypatch.delenv(name, raising=False) if value is None else monkeypatch.setenv(name, value)
+    share_cores.cache_clear()
+    share_cores()
+    share_cores()
+    assert threads[-1] == left

@@ -19,13 +19,6 @@ def test_each_metric_has_a_keyword_on_its_good_side_only(name: str) -> None:
         llm_threshold(**{f"{name}_{bad}": 0.5})
 
 
-@pytest.mark.parametrize("name", METRICS)
-def test_the_good_side_is_that_of_the_metric(name: str) -> None:
-    metric = METRICS[name].make()
-    assert metric.name == name
-    assert metric.lower_is_better == (METRICS[name].good == "below")
-
-
 WRITER = """
     import pytest
     from pytest_llm import Classify, Engine, Generate

@@ -40,6 +40,8 @@ def always(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> K
 @pytest.mark.usefixtures("always")
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
 def test_all_kernels_compute_the_same(network: Network, precision: torch.dtype) -> None:
+    if precision == torch.bfloat16 and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        pytest.skip("oneDNN has no bfloat16 product for this processor, so fastest_kernel never takes it")
     network.to(precision)
     rows = torch.randn(2, 33, 48).to(precision)
     tolerance = 1e-4 if precision == torch.float32 else 0.03

@@ -1,0 +1,1 @@
+"""Published checkpoints as Transformers of ours, and ours in files."""

@@ -16,7 +16,7 @@ from pytest_llm.errors import MisuseError
 if TYPE_CHECKING:
     from pytest_llm.models.devices import GpuRequirement
     from pytest_llm.thresholds import Thresholds
-    from pytest_llm.tolerance import Estimand
+    from pytest_llm.tolerance import Estimand, Inconclusive
     from pytest_llm.tolerances import NoRegression
 
 
@@ -44,6 +44,8 @@ def llm_no_regression(
     estimand: Estimand = "population",
     baseline: str = "main",
     max_example_drop: str | float | None = None,
+    detect: str | float | None = None,
+    on_inconclusive: Inconclusive = "warn",
 ) -> NoRegression:
     """Compare what the test measured of a metric with its stored baseline, after its body has run.
 
@@ -59,6 +61,8 @@ def llm_no_regression(
         estimand=estimand,
         baseline=baseline,
         max_example_drop=max_example_drop,
+        detect=detect,
+        on_inconclusive=on_inconclusive,
     )
 
 

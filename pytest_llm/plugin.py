@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_llm.baselines.current import UPDATES, on_shelf
-from pytest_llm.errors import MisuseError, UndecidedError
+from pytest_llm.errors import MetricWarning, MisuseError, UndecidedError
 from pytest_llm.fixtures import llm, llm_device, llm_devices, llm_measure, llm_reference  # noqa: F401  # pytest finds fixtures here
 from pytest_llm.inference.memo import remembering
 from pytest_llm.markers import asked_by, help_lines
@@ -201,10 +201,9 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
         try:
             try:
                 yield
+                _hold_to_markers(item, recorder, shelf)
             except UndecidedError as error:
                 (pytest.skip if error.ending == "skip" else pytest.xfail)(str(error))
-            if complaint := _complaint(item, recorder, shelf):
-                pytest.fail(complaint, pytrace=False)
         finally:
             for verdict in recorder.verdicts:
                 item.user_properties.extend(properties(verdict))
@@ -223,18 +222,24 @@ def _shelf(item: pytest.Item) -> Shelf:
     )
 
 
-def _complaint(item: pytest.Item, recorder: Recorder, shelf: Callable[[], Shelf]) -> str:
-    """Judge what the test measured by its markers; all that did not pass, as one message."""
-    complaints = []
+def _hold_to_markers(item: pytest.Item, recorder: Recorder, shelf: Callable[[], Shelf]) -> None:
+    """Judge what the test measured by its markers; all that did not pass fails it, as one message."""
+    complaints, passed = [], []
     for verdicts in _judged(item, recorder, shelf):
         try:
             for verdict in verdicts:
                 recorder.verdicts.append(verdict)
-                if not verdict.passed:
-                    complaints.append(str(verdict))
+                passed.append(verdict) if verdict.passed else complaints.append(str(verdict))
         except MisuseError as error:
             complaints.append(str(error))
-    return "\n\n".join(complaints)
+    if complaints:
+        pytest.fail("\n\n".join(complaints), pytrace=False)
+    for verdict in passed:
+        if verdict.is_suspect:
+            from pytest_llm.assertions.gate import refuse_suspicion
+
+            refuse_suspicion(verdict)
+            item.warn(MetricWarning(verdict.sentence))
 
 
 def _judged(item: pytest.Item, recorder: Recorder, shelf: Callable[[], Shelf]) -> Iterator[Iterator[Verdict]]:

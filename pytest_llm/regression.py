@@ -18,7 +18,7 @@ import numpy as np
 from pytest_llm.errors import MisuseError
 from pytest_llm.statistics.jackknife import FloatArray
 from pytest_llm.statistics.paired import PairedChange, paired_change
-from pytest_llm.tolerance import Amount, Tolerance
+from pytest_llm.tolerance import Amount, Inconclusive, Tolerance
 from pytest_llm.verdict import FEWEST_UNITS, WORST, Measurement, Outcome, Verdict, number, printable, snippet
 
 FEW_UNITS = 30
@@ -112,6 +112,10 @@ class ChangeVerdict(Verdict):
 
     comparison: Comparison
     tolerance: Tolerance
+
+    @property
+    def on_suspicion(self) -> Inconclusive:
+        return self.tolerance.on_inconclusive
 
     def evidence(self) -> Iterator[tuple[str, str]]:
         """Interval, what would have been caught, the examples that lost most, where the baseline is from, settings."""
@@ -225,11 +229,27 @@ def _stated(c: Comparison) -> str:
 
 
 def _catches(c: Comparison, tolerance: Tolerance, tolerated: float) -> str:
-    if tolerance.estimand == "dataset" or c.change is None or c.change.units < FEWEST_UNITS:
+    """The smallest drop that would have failed, and how many documents a given one takes, in brackets."""
+    if tolerance.estimand == "dataset":
+        return " (any larger drop fails: this text alone is judged)"
+    if c.change is None or c.change.units < FEWEST_UNITS:
         return ""
+    if (
+        c.change.standard_error == 0 and c.drop == 0
+    ):  # nothing scatters where nothing differs: that is no promise for a change
+        return f" (no document differs; a drop of more than {c.worded(tolerated)} that all share is caught)"
     smallest = c.change.smallest_caught(tolerated, tolerance.alpha)
     few = f", of {c.change.units} documents only" if c.change.units < FEW_UNITS else ""
-    return f" (drops of {c.worded(smallest)} are caught{few})"
+    wanted, needed = _wanted(c, c.change, tolerance, tolerated)
+    takes = "" if needed is None else f"; {c.worded(wanted)} takes about {needed} documents"
+    return f" (drops of {c.worded(smallest)} are caught{few}{takes})"
+
+
+def _wanted(c: Comparison, change: PairedChange, tolerance: Tolerance, tolerated: float) -> tuple[float, int | None]:
+    """The drop that should be caught, and about how many documents like these that takes; None: it is tolerated."""
+    wanted = 2 * tolerated if tolerance.detect is None else c.as_drop(tolerance.detect)
+    needed = change.units_to_catch(wanted, tolerated, tolerance.alpha)
+    return wanted, None if needed is None else max(FEWEST_UNITS, needed)
 
 
 def _interval(c: Comparison) -> str:
@@ -242,16 +262,19 @@ def _interval(c: Comparison) -> str:
 
 
 def _caught(c: Comparison, tolerance: Tolerance) -> Iterator[tuple[str, str]]:
-    if c.change is None or tolerance.estimand == "dataset":
-        return
     tolerated = c.as_drop(tolerance.amount)
-    wanted = 2 * tolerated if tolerance.detect is None else c.as_drop(tolerance.detect)
+    if tolerance.estimand == "dataset":
+        yield "caught", f"every drop of more than {c.worded(tolerated)}: this text alone is judged"
+        return
+    if c.change is None:
+        return
     smallest = c.change.smallest_caught(tolerated, tolerance.alpha)
     yield "caught", f"drops of {c.worded(smallest)} or more, 19 times of 20"
-    needed = c.change.units_to_catch(wanted, tolerated, tolerance.alpha)
-    if needed is not None and needed > c.change.units:
+    wanted, needed = _wanted(c, c.change, tolerance, tolerated)
+    if needed is not None:
         more = needed - c.change.units
-        yield "", f"to catch {c.worded(wanted)} takes about {needed} documents like these, {more} more"
+        beside = f", {more} more" if more > 0 else f", and there are {c.change.units}"
+        yield "", f"to catch {c.worded(wanted)} takes about {needed} documents like these{beside}"
 
 
 def _lost(c: Comparison) -> Iterator[tuple[str, str]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_llm.errors import MisuseError
 from pytest_llm.metrics import METRICS, closest, default_tolerance
-from pytest_llm.tolerance import Estimand, Tolerance, parse_amount
+from pytest_llm.tolerance import Estimand, Inconclusive, Tolerance, parse_amount
 
 if TYPE_CHECKING:
     from pytest_llm.baselines.shelf import Shelf
@@ -33,6 +33,8 @@ def no_regression(
     estimand: Estimand,
     baseline: str,
     max_example_drop: str | float | None,
+    detect: str | float | None,
+    on_inconclusive: Inconclusive,
 ) -> NoRegression:
     """Check a marker's arguments.
 
@@ -47,6 +49,8 @@ def no_regression(
         alpha,
         estimand,
         None if max_example_drop is None else parse_amount("max_example_drop", max_example_drop),
+        None if detect is None else parse_amount("detect", detect),
+        on_inconclusive,
         origin="the llm_no_regression marker",
     )
     return NoRegression(metric, claim, baseline)

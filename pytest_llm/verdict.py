@@ -22,6 +22,7 @@ from pytest_llm.limit import Limit
 from pytest_llm.statistics.clustered_quantile import ClusteredQuantile
 from pytest_llm.statistics.jackknife import Estimate, FloatArray, Scale
 from pytest_llm.statistics.latency import QuantileEstimate
+from pytest_llm.tolerance import Inconclusive
 
 FEWEST_UNITS = 10
 """Below this many independent documents nothing is claimed about text other than these documents."""
@@ -131,6 +132,16 @@ class Verdict:
     @property
     def passed(self) -> bool:
         return self.outcome in _PASSES
+
+    @property
+    def is_suspect(self) -> bool:
+        """Whether it is a pass that warns."""
+        return self.outcome is Outcome.SUSPECT
+
+    @property
+    def on_suspicion(self) -> Inconclusive:
+        """What becomes of a test whose verdict is SUSPECT."""
+        return "warn"
 
     def __str__(self) -> str:
         return "\n".join([self.sentence, *(f"  {title:<10} {text}" for title, text in self.evidence())])

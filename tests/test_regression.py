@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -196,6 +197,7 @@ def test_the_message_names_what_lost_most_and_what_would_be_caught() -> None:
         *(
             "interval",
             "caught",
+            "",
             "measured",
             "lost most",
             "",
@@ -210,9 +212,58 @@ def test_the_message_names_what_lost_most_and_what_would_be_caught() -> None:
         ),
     ]
     assert lines[2].endswith("drops of 1.53 % or more, 19 times of 20")
-    assert lines[4].split() == [
+    assert lines[5].split() == [
         *("lost", "most", "20.09", "→", f"{math.exp(3 + lost.max()):.4g}", f"d{worst}", "'text", "of", f"d{worst}'"),
     ]
+
+
+def number_of_documents(verdict: ChangeVerdict) -> int:
+    (found,) = re.findall(r"takes about (\d+) documents", verdict.sentence)
+    return int(found)
+
+
+@pytest.mark.parametrize(
+    ("drop", "spread", "outcome"),
+    [
+        (0.0, 0.001, Outcome.PASSED),
+        (0.005, 0.05, Outcome.UNPROVEN),
+        (0.02, 0.2, Outcome.SUSPECT),
+        (0.02, 0.02, Outcome.REGRESSED),
+    ],
+)
+def test_each_verdict_says_which_drop_is_caught_and_what_another_one_takes(
+    drop: float, spread: float, outcome: Outcome
+) -> None:
+    """By the formulas, with a standard error of spread / √40 and 39 degrees of freedom."""
+    lost, error = around(drop, spread), spread / math.sqrt(40)
+    verdict = by(lost)
+    assert verdict.outcome is outcome
+    test, power = float(stats.t.ppf(0.99, 39)), float(stats.norm.ppf(0.95))
+    smallest = max(math.log(1.01), test * error) + power * error
+    assert f"(drops of {100 * math.expm1(smallest):.3g} % are caught; 2.01 % takes about " in verdict.sentence
+    wanted = 2 * math.log(1.01)
+    needed = 40 * (error / min((wanted - math.log(1.01)) / power, wanted / (test + power))) ** 2
+    assert number_of_documents(verdict) == max(10, math.ceil(needed))
+
+
+def test_so_many_documents_do_catch_it() -> None:
+    random, before = np.random.default_rng(9), documents(60, np.random.default_rng(9))
+    one = judged(measured(changed(before, "retrained", 0.0, random)), before, detect=Amount(0.03, relative=True))
+    n = number_of_documents(one)
+    assert 100 < n < 400
+    assert fails("retrained", n, math.log(1.03), 200, seed=10) >= 170  # about 19 of 20: both are estimates
+
+
+def test_where_nothing_differs_nothing_is_promised_of_what_scatters() -> None:
+    assert "(no document differs; a drop of more than 1 % that all share is caught)" in by(np.zeros(40)).sentence
+
+
+def test_of_this_text_alone_the_tolerance_is_the_smallest_drop() -> None:
+    count = np.full(20, 100.0)
+    before = np.column_stack([3 * count, count])
+    verdict = judged(measured(before), before, estimand="dataset")
+    assert verdict.sentence.endswith("(any larger drop fails: this text alone is judged)")
+    assert "  caught     every drop of more than 1 %: this text alone is judged" in str(verdict)
 
 
 def test_the_order_of_examples_does_not_matter() -> None:

@@ -10,8 +10,7 @@ from typing import ParamSpec, TypeVar
 from pytest_llm.errors import MetricWarning, MisuseError, UndecidedError
 from pytest_llm.limit import Limit
 from pytest_llm.recording import record_verdict
-from pytest_llm.tolerance import Inconclusive
-from pytest_llm.verdict import Measurement, Outcome, QualityError, Verdict, judge
+from pytest_llm.verdict import Measurement, QualityError, Verdict, judge
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -22,7 +21,7 @@ def gate(measurement: Measurement, limit: Limit) -> Measurement:
     return conclude(judge(measurement, limit), stacklevel=5)
 
 
-def conclude(verdict: Verdict, *, on_suspicion: Inconclusive = "warn", stacklevel: int = 4) -> Measurement:
+def conclude(verdict: Verdict, *, stacklevel: int = 4) -> Measurement:
     """Record a verdict, and raise unless it is a pass.
 
     A pass that is suspect warns (`MetricWarning`), or ends the test as skipped or expected to fail, if that is asked for.
@@ -34,11 +33,20 @@ def conclude(verdict: Verdict, *, on_suspicion: Inconclusive = "warn", stackleve
     record_verdict(verdict)
     if not verdict.passed:
         raise QualityError(verdict)
-    if verdict.outcome is Outcome.SUSPECT:
-        if on_suspicion in ("skip", "xfail"):
-            raise UndecidedError(verdict.sentence, on_suspicion)
+    if verdict.is_suspect:
+        refuse_suspicion(verdict)
         warnings.warn(verdict.sentence, MetricWarning, stacklevel=stacklevel)  # the caller of the assertion
     return verdict.measurement
+
+
+def refuse_suspicion(verdict: Verdict) -> None:
+    """End the test where a suspect pass is to be none.
+
+    Raises:
+        UndecidedError: "skip" or "xfail" was asked for.
+    """
+    if verdict.on_suspicion in ("skip", "xfail"):
+        raise UndecidedError(verdict.sentence, verdict.on_suspicion)
 
 
 def assertion(function: Callable[P, R]) -> Callable[P, R]:

@@ -114,7 +114,7 @@ def assert_no_regression(
         )
     else:
         verdict = judge_stored(measurement, claim, shelf, name=baseline, key=key)
-    return conclude(verdict, on_suspicion=on_inconclusive)
+    return conclude(verdict)
 
 
 @assertion

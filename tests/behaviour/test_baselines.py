@@ -229,6 +229,7 @@ def test_a_marker_of_what_was_not_measured_fails(project: pytest.Pytester) -> No
         ("'perplexty'", "*no metric is called 'perplexty'*perplexity*"),
         ("'perplexity', tolerance='1 kg'", "*tolerance='1 kg': expected a share of the baseline's value such as '1%'*"),
         ("'perplexity', alpha=1", "*alpha=1: expected a small probability such as 0.01*"),
+        ("'perplexity', on_inconclusive='pass'", "*on_inconclusive='pass': expected one of warn, fail, skip, xfail*"),
         ("'perplexity', tolerence='1%'", "*unexpected keyword argument 'tolerence'*"),
     ],
 )
@@ -272,6 +273,40 @@ def test_a_drop_that_may_be_chance_passes_with_a_warning(project: pytest.Pyteste
 def test_or_ends_as_the_test_says(project: pytest.Pytester, ending: str, outcome: dict[str, int]) -> None:
     project.makepyfile(test_it=NOISY.format(f", on_inconclusive={ending!r}"))
     run(project).assert_outcomes(**outcome)
+
+
+MARKED = """
+    import pytest
+
+    TEXTS = ["a" * n for n in range(3, 43)]
+
+    class Noisy:
+        def score(self, texts):
+            return [[-2 - NOISE * (0.02 + (0.5 if len(text) % 2 else -0.5) * (len(text) % 5))] * 10 for text in texts]
+
+    @pytest.mark.llm_no_regression("perplexity"{})
+    def test_prose(llm_measure):
+        llm_measure("perplexity", TEXTS, model=Noisy())
+"""
+
+
+@pytest.mark.parametrize(
+    ("ending", "outcome"),
+    [
+        ("warn", {"passed": 1, "warnings": 1}),
+        ("fail", {"failed": 1}),
+        ("skip", {"skipped": 1}),
+        ("xfail", {"xfailed": 1}),
+    ],
+)
+def test_a_marker_may_say_so_too(project: pytest.Pytester, ending: str, outcome: dict[str, int]) -> None:
+    test = MARKED.format(f", on_inconclusive={ending!r}")
+    project.makepyfile(test_it=test.replace("NOISE", "0"))
+    run(project, "--llm-update-baselines").assert_outcomes(passed=1)
+    project.makepyfile(test_it=test.replace("NOISE", "1"))
+    result = run(project, "-W", "default")
+    result.assert_outcomes(**outcome)
+    result.stdout.fnmatch_lines([f"{'INCONCLUSIVE' if ending == 'fail' else 'SUSPECT'} *"])
 
 
 def test_or_fails_where_proof_is_asked_for(project: pytest.Pytester) -> None:

@@ -9,7 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from pytest_llm.errors import MisuseError
+from pytest_llm.transformer.config import FeedForwardKind
 
+ACTIVATIONS: dict[str, FeedForwardKind] = {
+    "relu": "relu",
+    "gelu": "gelu",
+    "gelu_new": "gelu_tanh",
+    "gelu_pytorch_tanh": "gelu_tanh",
+}
 _NUMBER = re.compile(r"(?<=\.)\d+(?=\.|$)")
 
 
@@ -30,6 +37,17 @@ def _renamed(name: str, names: Mapping[str, str]) -> str:
         return name
     number = _NUMBER.search(module)
     return f"{own.replace('*', number[0]) if number else own}.{parameter}"
+
+
+def activation_of(name: str) -> FeedForwardKind:
+    """Our name of an activation.
+
+    Raises:
+        MisuseError: there is none here.
+    """
+    if name not in ACTIVATIONS:
+        raise MisuseError(f"the activation {name!r} is not supported, only {', '.join(ACTIVATIONS)}")
+    return ACTIVATIONS[name]
 
 
 def without(state: Mapping[str, Tensor], patterns: Iterable[str]) -> dict[str, Tensor]:

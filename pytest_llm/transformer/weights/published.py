@@ -12,17 +12,25 @@ from typing import Any
 from torch import Tensor, nn
 
 from pytest_llm.errors import MisuseError
-from pytest_llm.transformer.architectures import CausalLM
+from pytest_llm.transformer.architectures import CausalLM, MaskedLM, Seq2SeqLM, SequenceClassifier, TokenClassifier
 from pytest_llm.transformer.config import Config
 from pytest_llm.transformer.decoder import Decoder
 from pytest_llm.transformer.encoder import Encoder
 from pytest_llm.transformer.encoder_decoder import EncoderDecoder
-from pytest_llm.transformer.weights import llama
+from pytest_llm.transformer.weights import bart, bert, gpt2, llama
 from pytest_llm.transformer.weights.names import fill
 
 ARCHITECTURES: dict[str, tuple[ModuleType, type[nn.Module]]] = {
     "LlamaForCausalLM": (llama, CausalLM),
     "LlamaModel": (llama, Decoder),
+    "GPT2LMHeadModel": (gpt2, CausalLM),
+    "GPT2Model": (gpt2, Decoder),
+    "BertForMaskedLM": (bert, MaskedLM),
+    "BertForSequenceClassification": (bert, SequenceClassifier),
+    "BertForTokenClassification": (bert, TokenClassifier),
+    "BertModel": (bert, Encoder),
+    "BartForConditionalGeneration": (bart, Seq2SeqLM),
+    "BartModel": (bart, EncoderDecoder),
 }
 """The name in `architectures` of a config.json, how to read it, and what it is here."""
 

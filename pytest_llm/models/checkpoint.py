@@ -66,7 +66,7 @@ class Checkpoint:
 
     @property
     def provenance(self) -> Provenance:
-        kind = type(self.module).__name__
+        kind = self.module._get_name()  # of its class, unless it stands for another module
         size = f"{self.module.num_parameters() / 1e6:.4g} M parameters"
         title = f"{self.name} ({kind}, {size})" if self.name != kind else f"{kind} ({size})"
         return Provenance(title, str(self.module.dtype).removeprefix("torch."), str(self.device))

@@ -24,8 +24,10 @@ from pytest_llm.models.language_model import (
     MaskedLanguageModel,
     WindowedModel,
 )
+from pytest_llm.transformer.config import Config
 
 if TYPE_CHECKING:
+    from pytest_llm.models.core_model import CoreModel
     from pytest_llm.models.encoder_decoder_model import EncoderDecoderModel
     from pytest_llm.models.masked_model import MaskedModel
     from pytest_llm.models.transformers_model import TransformersModel
@@ -48,7 +50,8 @@ def as_language_model(model: Model) -> AnyModel:
         return _pair(model)
     if isinstance(model, WindowedModel | LanguageModel | ConditionalModel | MaskedLanguageModel):
         return model
-    if hasattr(model, "get_input_embeddings"):  # of transformers, which has a generate of its own kind
+    # a module of transformers has a generate of its own kind
+    if hasattr(model, "get_input_embeddings") or _is_core(model):
         raise MisuseError(f"{type(model).__name__} came without its tokenizer: give the pair (model, tokenizer)")
     if isinstance(model, GenerativeModel | Classifier):  # after that: modules of transformers generate tokens, no texts
         return model
@@ -229,7 +232,16 @@ def _load(what: str, load: Callable[[], Loaded]) -> Loaded:
             logging.enable_progress_bar()
 
 
-def _pair(pair: tuple[Any, ...]) -> Pretrained:
+def _is_core(part: object) -> bool:
+    """Whether it is a model of `pytest_llm.transformer`, found out without importing torch."""
+    return isinstance(getattr(part, "config", None), Config)
+
+
+def _pair(pair: tuple[Any, ...]) -> Pretrained | CoreModel:
+    if len(pair) == 2 and _is_core(pair[0]) and callable(pair[1]):
+        from pytest_llm.models.core_model import core_model
+
+        return core_model(*pair)
     if len(pair) != 2 or not hasattr(pair[0], "get_input_embeddings") or not callable(pair[1]):
         kinds = ", ".join(type(part).__name__ for part in pair)
         raise MisuseError(f"expected a (model, tokenizer) pair, got ({kinds})")

@@ -20,7 +20,7 @@ from pytest_llm.errors import MetricWarning, MisuseError, UndecidedError
 from pytest_llm.fixtures import llm, llm_device, llm_devices, llm_measure, llm_reference  # noqa: F401  # pytest finds fixtures here
 from pytest_llm.inference.memo import remembering
 from pytest_llm.markers import asked_by, help_lines
-from pytest_llm.recording import Recorder, recording
+from pytest_llm.recording import Recorder, record_verdict, recording
 from pytest_llm.reports.properties import VERDICT, properties
 
 if TYPE_CHECKING:
@@ -93,6 +93,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=1,
         help="share each model's work among N processes of this machine (default: 1); on the CPU they share the weights",
     )
+    group.addoption(
+        "--llm-json",
+        metavar="FILE",
+        help="write what was measured to a file, with the statistics of each example and the verdicts",
+    )
     parser.addini("llm_model", "the model of the fixture llm where neither --llm-model nor PYTEST_LLM_MODEL is given")
     parser.addini(
         "llm_anchor", "a baseline, such as the last release, that the change in all is stated against, besides"
@@ -115,8 +120,21 @@ def pytest_configure(config: pytest.Config) -> None:
             config.stash[SAMPLE] = parse_sample(limit)
         except MisuseError as error:
             raise pytest.UsageError(f"--llm-limit: {error}") from None
+    if config.getoption("llm_json") and not config.option.collectonly:
+        _record_run(config)
     for line in help_lines():
         config.addinivalue_line("markers", line)
+
+
+def _record_run(config: pytest.Config) -> None:
+    from pytest_llm.run_recorder import NoteTaker, RecordWriter
+
+    config.pluginmanager.register(NoteTaker(), "llm_note_taker")
+    if not hasattr(config, "workerinput"):
+        path = config.invocation_params.dir / config.getoption("llm_json")
+        if path.is_dir():
+            raise pytest.UsageError(f"--llm-json: {path} is a folder; expected the name of a file")
+        config.pluginmanager.register(RecordWriter(path), "llm_record_writer")
 
 
 def _processes(given: str) -> int:
@@ -228,7 +246,7 @@ def _hold_to_markers(item: pytest.Item, recorder: Recorder, shelf: Callable[[], 
     for verdicts in _judged(item, recorder, shelf):
         try:
             for verdict in verdicts:
-                recorder.verdicts.append(verdict)
+                record_verdict(verdict)
                 passed.append(verdict) if verdict.passed else complaints.append(str(verdict))
         except MisuseError as error:
             complaints.append(str(error))

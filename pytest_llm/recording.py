@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from pytest_llm.verdict import Measurement, Verdict
@@ -20,17 +20,28 @@ if TYPE_CHECKING:
 class Recorder:
     """What one test has measured so far, in order."""
 
+    inner: bool = field(default=False, compare=False, kw_only=True)
     measurements: list[Measurement] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
 
 
+class Listener(Protocol):
+    """Who hears of all that is measured and judged, as it happens."""
+
+    def measured(self, measurement: Measurement, *, aside: bool) -> None:
+        """A model was measured; aside: in an inner `recording`, as what the test's model is compared with."""
+
+    def judged(self, verdict: Verdict) -> None: ...
+
+
 _current: ContextVar[Recorder | None] = ContextVar("pytest_llm_recorder", default=None)
+_listener: ContextVar[Listener | None] = ContextVar("pytest_llm_listener", default=None)
 
 
 @contextmanager
 def recording() -> Iterator[Recorder]:
     """Bind a fresh recorder for the length of a `with` block."""
-    recorder = Recorder()
+    recorder = Recorder(inner=_current.get() is not None)
     token = _current.set(recorder)
     try:
         yield recorder
@@ -38,11 +49,26 @@ def recording() -> Iterator[Recorder]:
         _current.reset(token)
 
 
+@contextmanager
+def listening(listener: Listener) -> Iterator[None]:
+    """Bind who hears of it, for the length of a `with` block; recordings in it begin anew."""
+    token, outer = _listener.set(listener), _current.set(None)
+    try:
+        yield
+    finally:
+        _current.reset(outer)
+        _listener.reset(token)
+
+
 def record_measurement(measurement: Measurement) -> None:
     if (recorder := _current.get()) is not None:
         recorder.measurements.append(measurement)
+        if (listener := _listener.get()) is not None:
+            listener.measured(measurement, aside=recorder.inner)
 
 
 def record_verdict(verdict: Verdict) -> None:
     if (recorder := _current.get()) is not None:
         recorder.verdicts.append(verdict)
+        if (listener := _listener.get()) is not None and not recorder.inner:
+            listener.judged(verdict)

@@ -97,6 +97,8 @@ class Measurement:
     """How many examples of the data `--llm-limit` left out."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """The metric's settings, as data: see `metrics.settings`."""
+    recorded: Mapping[str, str] = field(default_factory=dict)
+    """When and with what it was measured, if not now: it was read from a run record."""
 
     @property
     def n(self) -> int:

@@ -6,8 +6,8 @@ import pytest
 
 from pytest_llm.inference.measure import measure
 from pytest_llm.limit import Limit
-from pytest_llm.recording import Recorder, record_measurement, record_verdict, recording
-from pytest_llm.verdict import Measurement, judge
+from pytest_llm.recording import Recorder, listening, record_measurement, record_verdict, recording
+from pytest_llm.verdict import Measurement, Verdict, judge
 from tests.stub_models import UniformModel
 
 
@@ -66,3 +66,34 @@ def test_each_recording_starts_empty() -> None:
         measurement(2)
     with recording() as second:
         assert second == Recorder([], [])
+
+
+class Ears:
+    """Hears values, and whether they were measured aside."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[float, bool | str]] = []
+
+    def measured(self, measurement: Measurement, *, aside: bool) -> None:
+        self.heard.append((measurement.value, aside))
+
+    def judged(self, verdict: Verdict) -> None:
+        self.heard.append((verdict.measurement.value, verdict.outcome.value))
+
+
+def test_a_listener_hears_of_inner_recordings_as_aside_and_not_of_their_verdicts() -> None:
+    ears = Ears()
+    with recording(), listening(ears), recording():
+        record_verdict(judge(measurement(2), Limit.below(25)))
+        with recording():
+            record_verdict(judge(measurement(3), Limit.below(25)))
+        measurement(4)
+    measurement(5)
+    assert [(round(value), how) for value, how in ears.heard] == [(2, False), (2, "passed"), (3, True), (4, False)]
+
+
+def test_outside_a_recording_a_listener_hears_nothing() -> None:
+    ears = Ears()
+    with listening(ears):
+        measurement(2)
+    assert ears.heard == []

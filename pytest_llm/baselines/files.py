@@ -8,8 +8,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
-import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ import numpy as np
 
 from pytest_llm.baselines.baseline import Baseline
 from pytest_llm.data.provenance import Identity, Provenance
+from pytest_llm.data.whole_file import write_whole
 from pytest_llm.errors import MisuseError
 
 FORMAT = 1
@@ -26,9 +25,8 @@ FORMAT = 1
 def write(path: Path, baseline: Baseline) -> None:
     """Write `path` (….json) and the arrays beside it (….npz)."""
     arrays = _packed(baseline)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _replace(path.with_suffix(".npz"), arrays)
-    _replace(path, _text(baseline, hashlib.sha256(arrays).hexdigest()).encode("utf-8"))
+    write_whole(path.with_suffix(".npz"), arrays)
+    write_whole(path, _text(baseline, hashlib.sha256(arrays).hexdigest()).encode("utf-8"))
 
 
 def read(path: Path) -> Baseline:
@@ -118,18 +116,3 @@ def _baseline(content: dict[str, Any], raw: bytes) -> Baseline:
         tuple(units.tolist()),
         content["settings"],
     )
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Atomically: whoever reads sees the old file or the new one."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.chmod(name, 0o644)  # mkstemp gives it to its owner alone
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_llm.data.example import Example, fingerprint
+from pytest_llm.data.whole_file import write_whole
 from pytest_llm.errors import MisuseError
 
 SUFFIX: Final = ".safetensors"
@@ -117,13 +117,7 @@ class StoredReference:
         description, tensors = _description(self), _tensors(self)
         digest = _digest(description, tensors)
         content = save(tensors, {"kind": KIND, "version": VERSION, "description": description, "sha256": digest})
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
-            part.write_bytes(content)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        write_whole(path, content)
 
 
 def token_hash(tokens: Sequence[int]) -> str:

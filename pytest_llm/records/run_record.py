@@ -1,0 +1,174 @@
+"""The file of `--llm-json`: schema 1.
+
+    {
+      "format": "pytest-llm run record",
+      "schema": 1,
+      "recorded": {"date": …, "commit": …, "python": …, …},       when, and with what
+      "complete": true,                                            whether every test that was collected came to its end
+      "tests": [
+        {
+          "id": "tests/test_prose.py::test_it",
+          "outcome": "passed",                                     see `OUTCOMES`
+          "measurements": [ … ],                                   in the order in which they were made: see `records.measurement`
+          "verdicts": [{"outcome": "passed", "passed": true, "sentence": …, "measurement": 0}, … ]
+        },
+        …
+      ]
+    }
+
+A verdict's outcome is that of `verdict.Outcome`; its `measurement` says which one of the test it is of, or null. Numbers that JSON
+lacks are strings, see `records.numbers`. Members may be added within a schema; what changes or goes makes a new one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from pytest_llm.errors import MisuseError
+from pytest_llm.records.checked import Checked
+from pytest_llm.records.measurement import measurement_from
+from pytest_llm.records.numbers import encoded
+from pytest_llm.verdict import Measurement
+
+FORMAT = "pytest-llm run record"
+SCHEMA = 1
+MOST_BYTES = 2**30
+"""A larger file is no record that anybody would judge again, and is not read into memory."""
+
+OUTCOMES = {
+    "passed": True,
+    "failed": True,
+    "skipped": True,
+    "xfailed": True,
+    "xpassed": True,
+    "error": True,
+    "interrupted": False,
+    "crashed": False,
+    "not run": False,
+    "not collected": False,
+}
+"""How a test may end, and whether that is its end."""
+
+
+@dataclass(slots=True)
+class TestResult:
+    """What one test came to; measurements and verdicts as JSON texts, one each."""
+
+    __test__ = False  # no test of pytest's
+
+    id: str
+    outcome: str
+    measurements: list[str] = field(default_factory=list)
+    verdicts: list[str] = field(default_factory=list)
+    reported: str = ""
+    """What its reports say so far."""
+
+
+@dataclass(frozen=True)
+class RecordedMeasurement:
+    """A measurement that was read back."""
+
+    measurement: Measurement
+    aside: bool
+    is_sum: bool
+
+
+@dataclass(frozen=True)
+class RecordedTest:
+    """A test that was read back."""
+
+    id: str
+    outcome: str
+    measurements: tuple[RecordedMeasurement, ...]
+
+    @property
+    def ended(self) -> bool:
+        return OUTCOMES[self.outcome]
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A record that was read back."""
+
+    path: Path
+    recorded: Mapping[str, str]
+    complete: bool
+    tests: tuple[RecordedTest, ...]
+
+    @cached_property
+    def by_id(self) -> dict[str, RecordedTest]:
+        return {test.id: test for test in self.tests}
+
+    @property
+    def origin(self) -> str:
+        """The file, and when and from which commit it was recorded, for a reader."""
+        commit = f", commit {self.recorded['commit'][:10]}" if self.recorded.get("commit") else ""
+        return f"{self.path.name}, recorded {self.recorded.get('date', 'once')}{commit}"
+
+
+def record_text(recorded: Mapping[str, str], tests: Iterable[TestResult]) -> str:
+    """The whole file; a line for each measurement."""
+    listed = list(tests)
+    head = {
+        "format": FORMAT,
+        "schema": SCHEMA,
+        "recorded": dict(recorded),
+        "complete": all(OUTCOMES[test.outcome] for test in listed),
+    }
+    return encoded(head)[:-1] + ',"tests":[\n' + ",\n".join(map(_test_text, listed)) + "\n]}\n"
+
+
+def _test_text(test: TestResult) -> str:
+    head = encoded({"id": test.id, "outcome": test.outcome})[:-1]
+    return f'{head},"measurements":{_listed(test.measurements)},"verdicts":{_listed(test.verdicts)}}}'
+
+
+def _listed(lines: list[str]) -> str:
+    return "[\n" + ",\n".join(lines) + "]" if lines else "[]"
+
+
+def read_record(path: Path) -> RunRecord:
+    """Read what `--llm-json` wrote.
+
+    Raises:
+        MisuseError: no such file, not a record, of a later schema, too large, damaged; the message says where.
+    """
+    try:
+        size = path.stat().st_size
+        if size > MOST_BYTES:
+            raise MisuseError(f"{path} has {size:,} bytes; a run record has {MOST_BYTES:,} at most")
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise MisuseError(f"the run record {path} cannot be read: {error.strerror or error}") from None
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, MisuseError):
+            raise
+        raise MisuseError(f"{path} is no run record: {error}; `pytest --llm-json FILE` writes one") from None
+    return _record(Checked(content, str(path)), path)
+
+
+def _record(content: Checked, path: Path) -> RunRecord:
+    if content.text("format") != FORMAT:
+        content.refuse(f"its format is {content.text('format')!r}, not {FORMAT!r}")
+    if (schema := content.whole("schema")) != SCHEMA:
+        content.refuse(f"its schema is {schema}, and this version reads {SCHEMA}")
+    recorded = {name: str(said) for name, said in content.mapping("recorded").items()}
+    tests = tuple(map(_test, content.parts("tests")))
+    if len({test.id for test in tests}) < len(tests):
+        content.refuse("a test stands in it twice")
+    return RunRecord(path, recorded, content.flag("complete"), tests)
+
+
+def _test(content: Checked) -> RecordedTest:
+    named, outcome = content.text("id"), content.text("outcome")
+    if outcome not in OUTCOMES:
+        content.refuse(f"'outcome' is {outcome!r}, none of {', '.join(OUTCOMES)}")
+    measurements = (
+        RecordedMeasurement(measurement_from(part), part.flag("aside"), part.flag("is_sum"))
+        for part in content.parts("measurements")
+    )
+    return RecordedTest(named, outcome, tuple(measurements))

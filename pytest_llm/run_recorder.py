@@ -1,0 +1,109 @@
+"""`--llm-json FILE`: two plugins that are registered where it is given.
+
+`NoteTaker` works in each process that runs tests and hangs what a test measured on its report, which xdist carries to the
+controller. `RecordWriter` collects it there, and writes the file when the session ends, however it ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from pathlib import Path
+
+import pytest
+
+from pytest_llm.baselines.comparing import recorded_now
+from pytest_llm.data.whole_file import write_whole
+from pytest_llm.recording import listening
+from pytest_llm.records.notes import Notes
+from pytest_llm.records.run_record import OUTCOMES, TestResult, record_text
+
+NOTES = pytest.StashKey[Notes]()
+_RESULTS = "llm_results"
+
+
+class NoteTaker:
+    """Hears of all that a test measures and judges."""
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
+        notes = item.stash[NOTES] = Notes()
+        with listening(notes):
+            return (yield)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        report = yield
+        if call.when == "call" and (notes := item.stash.get(NOTES, None)):
+            setattr(report, _RESULTS, (notes.measurements, notes.verdicts))
+            del item.stash[NOTES]
+        return report
+
+
+class RecordWriter:
+    """Gathers the reports of a session."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.collected: dict[str, None] = {}
+        self.results: dict[str, TestResult] = {}
+        self.told: list[str] = []
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self.collected.update(dict.fromkeys(item.nodeid for item in session.items))
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
+        self.collected.update(dict.fromkeys(ids))
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self.results[report.nodeid] = TestResult(report.nodeid, "not collected")
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        self.results[nodeid] = TestResult(nodeid, "interrupted")
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        result = self.results.setdefault(report.nodeid, TestResult(report.nodeid, "interrupted"))
+        if hasattr(report, _RESULTS):
+            result.measurements, result.verdicts = map(list, getattr(report, _RESULTS))
+        result.reported = _outcome(report, result.reported)
+        if result.reported == "crashed":  # with its worker: nothing will be heard of it any more
+            result.outcome = "crashed"
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        result = self.results[nodeid]
+        result.outcome = result.reported or "interrupted"
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        tests = [self.results.get(nodeid, TestResult(nodeid, "not run")) for nodeid in self.collected]
+        tests += [result for nodeid, result in self.results.items() if nodeid not in self.collected]
+        try:
+            write_whole(self.path, record_text(recorded_now(), tests).encode("utf-8"))
+        except OSError as error:
+            session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
+            self.told.append(f"--llm-json: {self.path} could not be written: {error}")
+            return
+        count = sum(len(test.measurements) for test in tests)
+        self.told.append(f"llm record of {count} measurement{'s' * (count != 1)}: {self.path}")
+        if unfinished := [test.id for test in tests if not OUTCOMES[test.outcome]]:
+            self.told.append(f"{len(unfinished)} of {len(tests)} tests did not come to their end")
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        for line in self.told:
+            terminalreporter.write_sep("-", line)
+
+
+def _outcome(report: pytest.TestReport, before: str) -> str:
+    """What the test has come to, with this report of one of its phases."""
+    if report.when not in ("setup", "call", "teardown"):
+        return "crashed"
+    if report.failed and report.when != "call":
+        return "error"
+    if report.when == "teardown" or (report.when == "setup" and report.passed):
+        return before
+    if hasattr(report, "wasxfail"):
+        return "xfailed" if report.skipped else "xpassed"
+    return report.outcome if report.outcome in OUTCOMES else "failed"

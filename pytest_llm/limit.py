@@ -26,6 +26,8 @@ class Limit:
     model less often than this."""
     unchanged: float = 1.0
     """With alpha: the value of no change, such as the ratio 1."""
+    gates: int = 1
+    """Among how many gates alpha is shared."""
 
     def __post_init__(self) -> None:
         if self.side not in ("below", "above"):

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pytest_llm.baselines.shelf import Shelf
     from pytest_llm.data.sampling import Sample
     from pytest_llm.models.devices import GpuRequirement
+    from pytest_llm.reports.gates import Correction
     from pytest_llm.thresholds import Threshold, ThresholdFile
     from pytest_llm.tolerances import NoRegression
     from pytest_llm.verdict import Verdict
@@ -35,6 +36,8 @@ MISUSE = pytest.StashKey[str]()
 SAMPLE: pytest.StashKey[Sample] = pytest.StashKey()
 CHANGES: pytest.StashKey[list[NoRegression]] = pytest.StashKey()
 THRESHOLDS: pytest.StashKey[dict[str, Threshold]] = pytest.StashKey()
+GATES = pytest.StashKey[int]()
+REPORTED: pytest.StashKey[Reported] = pytest.StashKey()
 GPU_REQUIREMENTS: pytest.StashKey[list[GpuRequirement]] = pytest.StashKey()
 
 
@@ -80,6 +83,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="no regression has to be proven: what may be worse than tolerated fails",
     )
+    group.addoption(
+        "--llm-correction",
+        choices=["none", "holm"],
+        default="none",
+        help="holm: share alpha among the gates of the whole suite, of which the ini key llm_gates says how many there are",
+    )
     group.addoption("--llm-nightly", action="store_true", help="run the tests marked llm_nightly too")
     group.addoption(
         "--llm-deterministic",
@@ -102,6 +111,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini(
         "llm_anchor", "a baseline, such as the last release, that the change in all is stated against, besides"
     )
+    parser.addini("llm_gates", "how many gates against baselines the whole suite has, for --llm-correction=holm")
     parser.addini(
         "llm_thresholds", "a TOML file of limits: one table per suite name or test id (path from the ini file)"
     )
@@ -122,6 +132,10 @@ def pytest_configure(config: pytest.Config) -> None:
             raise pytest.UsageError(f"--llm-limit: {error}") from None
     if config.getoption("llm_json") and not config.option.collectonly:
         _record_run(config)
+    if config.getoption("llm_correction") == "holm":
+        config.stash[GATES] = _declared_gates(config.getini("llm_gates"))
+        config.stash[REPORTED] = Reported()
+        config.pluginmanager.register(config.stash[REPORTED])
     for line in help_lines():
         config.addinivalue_line("markers", line)
 
@@ -146,10 +160,43 @@ def _processes(given: str) -> int:
         raise argparse.ArgumentTypeError(f"{given!r}: expected a whole number of processes, at least 1") from None
 
 
+def _declared_gates(given: str) -> int:
+    if not (given.isdecimal() and int(given) >= 1):
+        raise pytest.UsageError(
+            f"--llm-correction=holm: the ini key llm_gates is {given!r}; write there how many gates the whole suite has, such as "
+            f"llm_gates = 12 (they are not counted, because then -k or a renamed test would change the verdicts of the others)"
+        )
+    return int(given)
+
+
+class Reported:
+    """A plugin that keeps what each test said, of all workers, for what is decided when all have run."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[str, list[tuple[str, object]]]] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep what is ours."""
+        if report.when == "call":
+            self.said.append((report.nodeid, report.user_properties))
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
     with remembering(), _asking(session.config):
-        return (yield)
+        result = yield
+    if (correction := _correction(session.config)) is not None:
+        session.testsfailed += correction.fails
+    return result
+
+
+def _correction(config: pytest.Config) -> Correction | None:
+    """What all p-values together say, where that is asked for and all are here."""
+    if GATES not in config.stash or hasattr(config, "workerinput"):
+        return None
+    from pytest_llm.reports.gates import corrected, gates_of
+
+    return corrected(gates_of(config.stash[REPORTED].said), config.stash[GATES])
 
 
 @contextmanager
@@ -237,6 +284,7 @@ def _shelf(item: pytest.Item) -> Shelf:
         update=option("llm_update_baselines"),
         anchor=item.config.getini("llm_anchor"),
         strict=option("llm_strict"),
+        gates=item.config.stash.get(GATES, 1),
     )
 
 
@@ -279,12 +327,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for report in category
         if getattr(report, "when", None) == "call" and any(name == VERDICT for name, _ in report.user_properties)
     ]
-    if not reports or terminalreporter.verbosity < 0:
+    correction = _correction(terminalreporter.config)
+    unseen = correction is not None and correction.fails
+    if not reports or (terminalreporter.verbosity < 0 and not unseen):
         return
     from pytest_llm.reports.terminal import summary_lines
 
     terminalreporter.section("language model quality")
-    for line in summary_lines(reports):
+    for line in summary_lines(reports, correction):
         terminalreporter.write_line(line)
 
 

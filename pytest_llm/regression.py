@@ -17,6 +17,7 @@ import numpy as np
 
 from pytest_llm.errors import MisuseError
 from pytest_llm.statistics.jackknife import FloatArray
+from pytest_llm.statistics.multiplicity import Significance
 from pytest_llm.statistics.paired import PairedChange, paired_change
 from pytest_llm.tolerance import Amount, Inconclusive, Tolerance
 from pytest_llm.verdict import FEWEST_UNITS, WORST, Measurement, Outcome, Verdict, number, printable, snippet
@@ -114,6 +115,15 @@ class ChangeVerdict(Verdict):
     tolerance: Tolerance
 
     @property
+    def chance(self) -> Significance | None:
+        change, claim = self.comparison.change, self.tolerance
+        if claim.estimand == "dataset" or change is None or change.units < FEWEST_UNITS:
+            return None
+        worse = _exceeds(self.comparison.drop, self.comparison.as_drop(claim.amount))
+        bounded = not (claim.strict or claim.on_inconclusive == "fail" or claim.max_example_drop is not None)
+        return Significance(change.p, claim.alpha, worse, bounded)
+
+    @property
     def on_suspicion(self) -> Inconclusive:
         return self.tolerance.on_inconclusive
 
@@ -177,10 +187,10 @@ def _too_much(c: Comparison, tolerance: Tolerance) -> tuple[Outcome, str]:
     if c.change is None or c.change.units < FEWEST_UNITS:
         return Outcome.INCONCLUSIVE, _too_few(c)
     p = c.change.p
-    if p < tolerance.alpha:
+    if p < tolerance.level:
         return Outcome.REGRESSED, f", p = {p:.2g}"
     outcome = Outcome.INCONCLUSIVE if tolerance.on_inconclusive == "fail" else Outcome.SUSPECT
-    return outcome, f", but chance alone does this to an unchanged model (p = {p:.2g}, alpha {tolerance.alpha:g})"
+    return outcome, f", but chance alone does this to an unchanged model (p = {p:.2g}, {tolerance.stated_alpha})"
 
 
 def _tolerable(c: Comparison, tolerance: Tolerance, tolerated: float) -> tuple[Outcome, str]:
@@ -238,7 +248,7 @@ def _catches(c: Comparison, tolerance: Tolerance, tolerated: float) -> str:
         c.change.standard_error == 0 and c.drop == 0
     ):  # nothing scatters where nothing differs: that is no promise for a change
         return f" (no document differs; a drop of more than {c.worded(tolerated)} that all share is caught)"
-    smallest = c.change.smallest_caught(tolerated, tolerance.alpha)
+    smallest = c.change.smallest_caught(tolerated, tolerance.level)
     few = f", of {c.change.units} documents only" if c.change.units < FEW_UNITS else ""
     wanted, needed = _wanted(c, c.change, tolerance, tolerated)
     takes = "" if needed is None else f"; {c.worded(wanted)} takes about {needed} documents"
@@ -248,7 +258,7 @@ def _catches(c: Comparison, tolerance: Tolerance, tolerated: float) -> str:
 def _wanted(c: Comparison, change: PairedChange, tolerance: Tolerance, tolerated: float) -> tuple[float, int | None]:
     """The drop that should be caught, and about how many documents like these that takes; None: it is tolerated."""
     wanted = 2 * tolerated if tolerance.detect is None else c.as_drop(tolerance.detect)
-    needed = change.units_to_catch(wanted, tolerated, tolerance.alpha)
+    needed = change.units_to_catch(wanted, tolerated, tolerance.level)
     return wanted, None if needed is None else max(FEWEST_UNITS, needed)
 
 
@@ -268,7 +278,7 @@ def _caught(c: Comparison, tolerance: Tolerance) -> Iterator[tuple[str, str]]:
         return
     if c.change is None:
         return
-    smallest = c.change.smallest_caught(tolerated, tolerance.alpha)
+    smallest = c.change.smallest_caught(tolerated, tolerance.level)
     yield "caught", f"drops of {c.worded(smallest)} or more, 19 times of 20"
     wanted, needed = _wanted(c, c.change, tolerance, tolerated)
     if needed is not None:

@@ -80,6 +80,18 @@ class Tolerance:
     strict: bool = False
     """Proof is asked for: what may be worse than tolerated fails, as a non-inferiority test does."""
     origin: str = "the assertion's tolerance"
+    gates: int = 1
+    """Among how many gates alpha is shared."""
+
+    @property
+    def level(self) -> float:
+        """This gate's share of alpha (Bonferroni's): what p has to be below."""
+        return self.alpha / self.gates
+
+    @property
+    def stated_alpha(self) -> str:
+        """Alpha, for a sentence."""
+        return f"alpha {self.alpha:g}" + (f" shared by {self.gates} gates" if self.gates > 1 else "")
 
     def __post_init__(self) -> None:
         if isinstance(self.alpha, bool) or not isinstance(self.alpha, float) or not 0 < self.alpha < 0.5:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_llm.errors import MisuseError
@@ -66,7 +66,7 @@ def check_changes(asked: Sequence[NoRegression], recorder: Recorder, shelf: Shel
 
     nearest = {one.metric: one for one in asked}
     for one in nearest.values():
-        tolerance = replace(one.tolerance, strict=True) if shelf.strict else one.tolerance
+        tolerance = shelf.asks(one.tolerance)
         for measurement in [m for m in recorder.measurements if m.metric == one.metric]:
             yield judge_stored(measurement, tolerance, shelf, name=one.baseline)
     measured = {measurement.metric for measurement in recorder.measurements}

@@ -22,6 +22,7 @@ from pytest_llm.limit import Limit
 from pytest_llm.statistics.clustered_quantile import ClusteredQuantile
 from pytest_llm.statistics.jackknife import Estimate, FloatArray, Scale
 from pytest_llm.statistics.latency import QuantileEstimate
+from pytest_llm.statistics.multiplicity import Significance
 from pytest_llm.tolerance import Inconclusive
 
 FEWEST_UNITS = 10
@@ -141,6 +142,11 @@ class Verdict:
         return self.outcome is Outcome.SUSPECT
 
     @property
+    def chance(self) -> Significance | None:
+        """What it knows of chance; None where the value on this data decides, or where there is no p."""
+        return None
+
+    @property
     def on_suspicion(self) -> Inconclusive:
         """What becomes of a test whose verdict is SUSPECT."""
         return "warn"
@@ -158,6 +164,13 @@ class LimitVerdict(Verdict):
     """What a limit says of a measurement."""
 
     limit: Limit
+
+    @property
+    def chance(self) -> Significance | None:
+        if self.limit.alpha is None or not isinstance(self.measurement.estimate, Estimate):
+            return None
+        worse = not self.limit.allows(self.measurement.value)
+        return Significance(_p_of_change(self.measurement.estimate, self.limit), self.limit.alpha, worse)
 
     def evidence(self) -> Iterator[tuple[str, str]]:
         """Interval, size, worst examples, settings, and what to change."""
@@ -224,12 +237,18 @@ def _judge_change(m: Measurement, limit: Limit, alpha: float) -> LimitVerdict:
         return LimitVerdict(Outcome.PASSED, sentence, m, limit)
     if not isinstance(m.estimate, Estimate):
         return LimitVerdict(Outcome.INCONCLUSIVE, f"{sentence}; and there is no estimate of chance", m, limit)
-    above = m.estimate.p_above(limit.unchanged)
-    p = above if limit.side == "below" else 1 - above
-    if p < alpha:
+    p = _p_of_change(m.estimate, limit)
+    if p < alpha / limit.gates:
         return LimitVerdict(Outcome.FAILED, f"{sentence}; p = {p:.2g}", m, limit)
-    more = f"chance alone does this to an unchanged model (p = {p:.2g}, alpha {alpha:g})"
+    shared = f" shared by {limit.gates} gates" if limit.gates > 1 else ""
+    more = f"chance alone does this to an unchanged model (p = {p:.2g}, alpha {alpha:g}{shared})"
     return LimitVerdict(Outcome.SUSPECT, f"{sentence}; {more}", m, limit)
+
+
+def _p_of_change(estimate: Estimate, limit: Limit) -> float:
+    """One-sided: how probable a value as far on the wrong side is if nothing has changed."""
+    above = estimate.p_above(limit.unchanged)
+    return above if limit.side == "below" else 1 - above
 
 
 def _judge_with_confidence(m: Measurement, limit: Limit, confidence: float) -> LimitVerdict:

@@ -329,6 +329,18 @@ def test_the_tail_is_students_and_alpha_is_its_limit() -> None:
     assert verdict.sentence.endswith("; p = 0.0099")
 
 
+def test_alpha_may_be_shared_by_several_gates() -> None:
+    """3.787 standard errors leave 0.1 %."""
+    shared = Limit("below", 1.05, alpha=0.01, gates=10)
+    for errors, outcome in ((3.78, Outcome.SUSPECT), (3.80, Outcome.FAILED)):
+        value = math.exp(errors * 0.1)
+        verdict = judge(measurement(value, estimate=Estimate(value, 0.1, 14, 15, "log")), shared)
+        assert verdict.outcome is outcome
+        assert verdict.chance is not None
+        assert (verdict.chance.alpha, verdict.chance.worse) == (0.01, True)
+    assert judge(measurement(1.2), Limit.below(1.05)).chance is None
+
+
 def test_a_change_without_an_estimate_is_inconclusive() -> None:
     verdict = judge(measurement(1.2), Limit("below", 1.05, alpha=0.01))
     assert verdict.outcome is Outcome.INCONCLUSIVE

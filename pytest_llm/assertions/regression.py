@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -97,8 +96,8 @@ def assert_no_regression(
         on_inconclusive,
     )
     shelf = current_shelf()
-    if shelf is not None and shelf.strict:
-        claim = replace(claim, strict=True)
+    if shelf is not None:
+        claim = shelf.asks(claim)
     if reference is not None and baseline != MAIN:
         raise MisuseError(f"both reference= and baseline={str(baseline)!r} are given: compare with one of them")
     measurement = measure(model, data, metric, task=task, engine=engine, cluster=cluster, **settings)
@@ -163,7 +162,9 @@ def assert_latency_no_regression(
         MisuseError: (a ValueError) models that cannot be asked so, settings that make no sense.
     """
     tolerated = parse_share("tolerance", tolerance)
-    claim = Limit("below", 1 + tolerated, origin="the assertion's tolerance", alpha=alpha)
+    shelf = current_shelf()
+    gates = 1 if shelf is None else shelf.gates
+    claim = Limit("below", 1 + tolerated, origin="the assertion's tolerance", alpha=alpha, gates=gates)
     measurement = measure_slowdown(
         candidate,
         baseline,
@@ -174,6 +175,6 @@ def assert_latency_no_regression(
         blocks=blocks,
         pairs=pairs,
         tolerance=tolerated,
-        alpha=alpha,
+        alpha=alpha / gates,
     )
     return gate(measurement, claim)

@@ -8,12 +8,13 @@ The pytest plugin binds a `Shelf` for each test (`current.py`).
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 
 from pytest_llm.baselines.current import Update
 from pytest_llm.errors import MisuseError
+from pytest_llm.tolerance import Tolerance
 
 FOLDER = "llm_baselines"
 MAIN = "main"
@@ -33,7 +34,13 @@ class Shelf:
     """The baseline that the cumulative change is stated against, besides; empty: none."""
     strict: bool = False
     """Proof is asked for; see `Tolerance`."""
+    gates: int = 1
+    """Among how many gates alpha is shared."""
     used: set[Path] = field(default_factory=set)
+
+    def asks(self, tolerance: Tolerance) -> Tolerance:
+        """What the session asks of a gate with this tolerance."""
+        return replace(tolerance, strict=tolerance.strict or self.strict, gates=self.gates)
 
     def place(self, name: str, gate: str, device: str) -> Path:
         """Where the baseline of that name, gate and device belongs."""
@@ -70,12 +77,18 @@ class Shelf:
 
 
 def shelf_for(
-    test_file: Path, node_id: str, *, update: Update | None = None, anchor: str = "", strict: bool = False
+    test_file: Path,
+    node_id: str,
+    *,
+    update: Update | None = None,
+    anchor: str = "",
+    strict: bool = False,
+    gates: int = 1,
 ) -> Shelf:
     """The shelf of a test, from its file and pytest's id of it."""
     test = node_id.split("::", 1)[1] if "::" in node_id else node_id
     place = f"{_safe(test_file.stem)}/{_safe(test)}"
-    return Shelf(test_file.parent / FOLDER, place, node_id, update, anchor, strict)
+    return Shelf(test_file.parent / FOLDER, place, node_id, update, anchor, strict, gates)
 
 
 def is_module_of(name: str, file: Path) -> bool:

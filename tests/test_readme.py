@@ -22,7 +22,7 @@ def test_the_quickstart_is_the_whole_example() -> None:
 
 def test_what_is_shown_of_an_example_stands_in_it() -> None:
     shown = re.findall(r"<!-- (examples/\w+.py) -->\n```python\n(.*?)```", README, re.DOTALL)
-    assert len(shown) == 4
+    assert len(shown) == 5
     for name, part in shown:
         assert part in (ROOT / name).read_text(encoding="utf-8")
 
@@ -49,7 +49,7 @@ def test_the_output_shown_is_the_output_printed(
         *(name for name in pytest_llm.__all__ if name[0].islower()),
         *markers.MARKERS,
         *metrics.METRICS,
-        *(name for name in vars(fixtures) if name.startswith("llm")),
+        *(name for name in vars(fixtures) if name.startswith(("llm", "transformer_"))),
     ],
 )
 def test_everything_is_in_the_readme(name: str) -> None:

@@ -53,6 +53,7 @@ bench: $(VENV)/installed
 	$(BIN)/python tests/benchmarks/generation.py
 	$(BIN)/python tests/benchmarks/engines.py
 	$(BIN)/python tests/benchmarks/linearity.py
+	$(BIN)/python tests/benchmarks/corpus_metrics.py
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -94,6 +94,7 @@ if TYPE_CHECKING:
     from pytest_llm.metrics.multiple_choice import ChoiceScores
     from pytest_llm.models.language_model import (
         ConditionalModel,
+        Encoder,
         LanguageModel,
         MaskedLanguageModel,
         Window,
@@ -103,6 +104,7 @@ if TYPE_CHECKING:
     from pytest_llm.tasks.choose import Choose
     from pytest_llm.tasks.classify import Classify
     from pytest_llm.tasks.decoding import Decoding
+    from pytest_llm.tasks.embed import Embed
     from pytest_llm.tasks.generate import Generate
     from pytest_llm.tasks.prompt import Prompt
     from pytest_llm.verdict import Measurement, Outcome, QualityError, Verdict, judge
@@ -117,6 +119,8 @@ _HOMES = {
     "Columns": "data.loading",
     "ConditionalModel": "models.language_model",
     "Decoding": "tasks.decoding",
+    "Embed": "tasks.embed",
+    "Encoder": "models.language_model",
     "Engine": "inference.engine",
     "Example": "data.example",
     "Generate": "tasks.generate",
@@ -192,6 +196,8 @@ __all__ = [
     "Columns",
     "ConditionalModel",
     "Decoding",
+    "Embed",
+    "Encoder",
     "Engine",
     "Example",
     "Generate",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_llm.models.devices import share_cores
+from pytest_llm.models.embedding_model import EmbeddingModel
 from pytest_llm.models.loading import load_model
 from pytest_llm.models.transformers_model import TransformersModel
 
@@ -18,6 +19,14 @@ def tiny() -> TransformersModel:
     """The shipped tiny-decoder, in float32 on the CPU."""
     model = load_model("tiny-decoder", device="cpu")
     assert isinstance(model, TransformersModel)
+    return model
+
+
+@pytest.fixture(scope="session")
+def minilm() -> EmbeddingModel:
+    """all-MiniLM-L6-v2 of the [minilm] extra, in float32 on the CPU. Tests that use it are marked `minilm`."""
+    model = load_model("minilm", device="cpu")
+    assert isinstance(model, EmbeddingModel)
     return model
 
 

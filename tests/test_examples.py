@@ -39,6 +39,7 @@ SMOLLM2 = [
     "test_divergence.py",
     "test_transformer_core.py",
 ]
+MINILM = ["test_retrieval.py"]
 
 
 def run(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
@@ -47,7 +48,7 @@ def run(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
 
 
 def test_every_example_has_an_outcome() -> None:
-    assert {path.name for path in EXAMPLES.glob("test_*.py")} == {*OUTCOMES, *SMOLLM2}
+    assert {path.name for path in EXAMPLES.glob("test_*.py")} == {*OUTCOMES, *SMOLLM2, *MINILM}
 
 
 @pytest.mark.parametrize("name", OUTCOMES)
@@ -64,6 +65,13 @@ def test_examples_on_a_real_model_end_as_they_say(pytester: pytest.Pytester) -> 
     result.stdout.fnmatch_lines(
         ["FAILED * mean_kld 0.* is not below 0.1: *test_four_bits_are_close_to_what_the_model_said]"]
     )
+
+
+@pytest.mark.minilm
+def test_examples_on_a_model_that_embeds_end_as_they_say(pytester: pytest.Pytester) -> None:
+    result = run(pytester, "-m", "minilm", *MINILM)
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["E *'backup-where', wanted 'backup-frequency'"])
 
 
 @pytest.mark.smollm2

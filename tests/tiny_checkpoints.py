@@ -136,6 +136,12 @@ def tiny_distilbert(**settings: Any) -> tuple[Any, Any]:
     ), tokenizer
 
 
+def headless(make: Any, **settings: Any) -> tuple[Any, Any]:
+    """The encoder of one of these models alone, as `AutoModel` loads it."""
+    module, tokenizer = make(**settings)
+    return module.base_model, tokenizer
+
+
 def _seeded(kind: Any, config: Any) -> Any:
     """Weights larger than usual: with those of a fresh model all tokens are equally probable, whatever stands around them."""
     torch.manual_seed(1)

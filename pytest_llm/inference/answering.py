@@ -10,6 +10,7 @@ from pytest_llm.data.example import Example
 from pytest_llm.inference import comparing
 from pytest_llm.inference.choosing import choose, classify
 from pytest_llm.inference.conditional import score_masked, score_pairs
+from pytest_llm.inference.embedding import rank
 from pytest_llm.inference.memory_probe import watch_requests
 from pytest_llm.inference.probe import time_requests
 from pytest_llm.inference.scoring import score, window_length
@@ -18,6 +19,7 @@ from pytest_llm.models.language_model import AnyModel
 from pytest_llm.tasks.choose import Choose
 from pytest_llm.tasks.classify import Classify
 from pytest_llm.tasks.compare import Compare
+from pytest_llm.tasks.embed import Embed
 from pytest_llm.tasks.generate import Generate
 from pytest_llm.tasks.score import MaskedScore, PairScore, Score
 from pytest_llm.tasks.task import Task
@@ -48,6 +50,8 @@ def answer(model: AnyModel, examples: Sequence[Example], task: Task) -> Sequence
             return choose(model, examples, task)
         case Classify():
             return classify(model, examples, task)
+        case Embed():
+            return rank(model, examples, task)
         case Compare():
             return comparing.compare(model, examples, task)
         case Timed():

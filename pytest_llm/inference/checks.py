@@ -25,6 +25,7 @@ _MEASURED_BY = {
     "pseudo_log_probs": "pseudo_perplexity",
     "generate": "bleu",
     "classify": "accuracy",
+    "embed": "mrr",
 }
 
 

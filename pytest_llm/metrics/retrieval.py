@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy.special import comb
@@ -27,6 +27,8 @@ from pytest_llm.data.example import Example
 from pytest_llm.errors import MisuseError
 from pytest_llm.metrics.class_counts import ratio
 from pytest_llm.statistics.jackknife import FloatArray, Scale
+from pytest_llm.tasks.embed import Embed
+from pytest_llm.tasks.task import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class _Retrieval:
     k: int | None = None
     """How many of the first documents count; None: all."""
 
-    task = None
+    task: ClassVar[Task] = Embed()
     lower_is_better = False
     counts = "queries"
 

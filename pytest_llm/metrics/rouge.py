@@ -12,6 +12,7 @@ Evaluation of Summaries".
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -90,14 +91,16 @@ class Rouge:
         return RougeScorer([self.variant], tokenizer=self._tokenizer)
 
     def _score(self, target: str, prediction: str) -> float:
-        if self.variant != "rougeL":
+        if self.variant == "rougeLsum":
             return float(self._scorer.score(target, prediction)[self.variant].fmeasure)
-        # rouge-score fills a table of all pairs of tokens in Python: 10 000 tokens a side would take gigabytes
         wanted, said = self._tokenizer.tokenize(target), self._tokenizer.tokenize(prediction)
-        if not wanted or not said:
-            return 0.0
-        common = LCSseq.similarity(wanted, said)
-        return float(fmeasure(common / len(said), common / len(wanted)))
+        if self.variant == "rougeL":
+            # rouge-score fills a table of all pairs of tokens in Python: 10 000 tokens a side would take gigabytes
+            common = LCSseq.similarity(wanted, said)
+        else:
+            wanted, said = (_ngrams(tokens, int(self.variant[-1])) for tokens in (wanted, said))
+            common = sum((Counter(wanted) & Counter(said)).values())
+        return float(fmeasure(common / len(said), common / len(wanted))) if wanted and said else 0.0
 
     def _warn_of_other_scripts(self, example: Example, targets: Sequence[str]) -> None:
         """0 for every output is a number, but not one about the output."""
@@ -107,6 +110,10 @@ class Rouge:
                 f"no reference of example {example.label} holds a letter a–z or a digit, the only characters that rouge-score "
                 f"sees: its {self.name} is 0 whatever the output is. Pass tokenize=, or use chrf, which reads every script",
             )
+
+
+def _ngrams(tokens: Sequence[str], n: int) -> list[tuple[str, ...]]:
+    return list(zip(*(tokens[start:] for start in range(n)), strict=False))
 
 
 _TOKEN = re.compile("[a-zA-Z0-9]")

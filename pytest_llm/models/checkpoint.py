@@ -135,6 +135,14 @@ def stated_length(config: Any, keys: Sequence[str]) -> int | None:
     return None
 
 
+def usable_positions(module: Any, length: int) -> int:
+    """How many of a model's positions a text can take: RoBERTa and its kin count them from the padding token's number on."""
+    for name, part in module.named_modules():
+        if name.endswith("position_embeddings") and getattr(part, "num_embeddings", 0) == length:
+            return length if part.padding_idx is None else length - part.padding_idx - 1
+    return length
+
+
 def _framed(ids: Sequence[int], mask: Sequence[int], words: Sequence[int | None] | None) -> Framed:
     """Split off the special tokens at both ends; the mask marks those that the tokenizer added, not those in the text."""
     first = next((index for index, special in enumerate(mask) if not special), len(ids))

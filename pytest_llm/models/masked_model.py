@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from pytest_llm.errors import MisuseError
-from pytest_llm.models.checkpoint import Checkpoint, Framed
+from pytest_llm.models.checkpoint import Checkpoint, Framed, usable_positions
 from pytest_llm.models.head_rows import HeadRows
 from pytest_llm.models.linear_kernels import fastest_linears
 from pytest_llm.models.plain import target_log_probs
@@ -50,12 +50,7 @@ class MaskedModel(Checkpoint):
     @property
     def max_length(self) -> int:
         """How many tokens the model can read at once, special tokens included."""
-        length = super().max_length
-        for name, part in self.module.named_modules():
-            if name.endswith("position_embeddings") and getattr(part, "num_embeddings", 0) == length:
-                # RoBERTa and its kin count positions from the padding token's number on
-                return length if part.padding_idx is None else length - part.padding_idx - 1
-        return length
+        return usable_positions(self.module, super().max_length)
 
     def fingerprint(self) -> Hashable | None:
         """Changes with anything that changes the model's answers; None where that cannot be told."""

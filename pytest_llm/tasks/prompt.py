@@ -42,7 +42,7 @@ class Prompt:
 
     def __post_init__(self) -> None:
         for name in ("template", "answer"):
-            _check_template(name, getattr(self, name))
+            check_template(name, getattr(self, name))
         shots = self.shots
         given = isinstance(shots, tuple) and all(isinstance(shot, Example) for shot in shots)
         object.__setattr__(self, "shots", shots if given else load_examples(shots))
@@ -66,9 +66,9 @@ class Prompt:
         """What of it changes a number, in short: texts by their beginning of SHA-256."""
         from pytest_llm.data.example import fingerprint
 
-        parts = [_source(self.template), self.separator, self.system or "", *(s.id for s in self.shots)]
+        parts = [template_source(self.template), self.separator, self.system or "", *(s.id for s in self.shots)]
         if self.shots:
-            parts.append(_source(self.answer))
+            parts.append(template_source(self.answer))
         kind = "chat" if self.chat else "plain"
         return f"prompt:{kind}-{fingerprint(chr(0).join(parts))[:8]}|shots:{len(self.shots)}"
 
@@ -109,7 +109,8 @@ def columns_of(example: Example) -> Mapping[str, Any]:
     return {**example.row, "text": example.text, "target": target, "choice": right}
 
 
-def _check_template(name: str, template: Any) -> None:
+def check_template(name: str, template: Any) -> None:
+    """Raise MisuseError for a template that is no string or function, or has broken braces."""
     if callable(template):
         return
     if not isinstance(template, str):
@@ -122,5 +123,6 @@ def _check_template(name: str, template: Any) -> None:
         raise MisuseError(f"{name}={template!r}: name the column in each pair of braces, such as {{text}}")
 
 
-def _source(template: Template) -> str:
+def template_source(template: Template) -> str:
+    """What a signature takes a template for: its text, or the function's name."""
     return template if isinstance(template, str) else getattr(template, "__qualname__", repr(template))

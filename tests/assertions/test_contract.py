@@ -11,7 +11,7 @@ import pytest
 import sacrebleu
 
 import pytest_llm
-from pytest_llm import ChoiceScores, Engine, Measurement, MisuseError, Outcome, QualityError
+from pytest_llm import ChoiceScores, Embed, Engine, Measurement, MisuseError, Outcome, QualityError
 from pytest_llm.recording import recording
 
 CAT = ["the cat sat on the mat", "it is a dog"]
@@ -180,11 +180,8 @@ def test_an_engine_that_is_none_is_refused(name: str, tiny: Any) -> None:
         called(name)(tiny, [{"text": "a", "target": "b"}], 1, engine="fast")
 
 
-OUTPUTS_ONLY = {name for name in ALL if name.startswith("assert_entity_")} | {
-    "assert_recall_at_k_above",
-    "assert_mrr_above",
-    "assert_ndcg_above",
-}
+OUTPUTS_ONLY = {name for name in ALL if name.startswith("assert_entity_")}
+RANKING = {"assert_recall_at_k_above", "assert_mrr_above", "assert_ndcg_above"}
 
 
 @pytest.mark.parametrize("name", sorted(OUTPUTS_ONLY))
@@ -216,10 +213,15 @@ def test_an_engine_reaches_the_model(name: str) -> None:
             seen.append(len(texts))
             return [{"a": 0.75, "b": 0.25} for _ in texts]
 
-    target: dict[str, Any] = {"assert_acc_above": 1}
+        def embed(self, texts: list[str]) -> list[list[float]]:
+            seen.append(len(texts))
+            return [[1.0, len(text)] for text in texts]
+
+    target: dict[str, Any] = {"assert_acc_above": 1, **{ranking: [0] for ranking in RANKING}}
+    task = {"task": Embed(["x", "yy"])} if name in RANKING else {}
     rows = [{"text": text, "target": target.get(name, text), "choices": ["x", "yy"]} for text in "ab"]
     limit = 1e9 if name.endswith("_below") else -1e9
-    called(name)(Model(), rows, limit, engine=Engine(deterministic=True))
+    called(name)(Model(), rows, limit, engine=Engine(deterministic=True), **task)
     assert set(seen) == {1}
-    called(name)(Model(), rows, limit)
+    called(name)(Model(), rows, limit, **task)
     assert max(seen) > 1

@@ -343,7 +343,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     from pytest_llm.reports.terminal import summary_lines
 
     terminalreporter.section("language model quality")
-    for line in summary_lines(reports, correction):
+    for line in summary_lines(reports, terminalreporter.config.rootpath, correction):
         terminalreporter.write_line(line)
 
 

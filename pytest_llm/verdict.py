@@ -147,6 +147,11 @@ class Verdict:
         return None
 
     @property
+    def written(self) -> Mapping[str, object]:
+        """Of a baseline that was written: its `file`, the value `before`, the `change`. Else empty."""
+        return {}
+
+    @property
     def on_suspicion(self) -> Inconclusive:
         """What becomes of a test whose verdict is SUSPECT."""
         return "warn"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime
 import platform
 import subprocess
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from pytest_llm.baselines.files import read, write
 from pytest_llm.baselines.shelf import MAIN, Shelf
 from pytest_llm.errors import MisuseError
 from pytest_llm.models.devices import device_class
-from pytest_llm.regression import Comparison, judge_change
+from pytest_llm.regression import ChangeVerdict, Comparison, judge_change
 from pytest_llm.tolerance import Tolerance
 from pytest_llm.verdict import Measurement, Outcome, Verdict, number
 
@@ -28,6 +28,11 @@ class BaselineVerdict(Verdict):
     """What is said where no change was judged: recorded, not there, not comparable."""
 
     lines: tuple[tuple[str, str], ...]
+    wrote: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def written(self) -> Mapping[str, object]:
+        return self.wrote
 
     def evidence(self) -> Iterator[tuple[str, str]]:
         yield from self.lines
@@ -103,14 +108,27 @@ def _updated(m: Measurement, tolerance: Tolerance, shelf: Shelf, own: Path, foun
     if shelf.update == "changed" and found == own and before is not None and new.same_statistics(before):
         return judge_against(m, tolerance, before, f"baseline {name!r}", shelf)
     write(own, new)
+    sentence = f"{m.metric} {number(m.value)} is now baseline {name!r}; "
     if before is None:
-        change = "there was none before" if found is None else "what was there could not be read"
+        what, more = (
+            ("new", "there was none before") if found is None else ("restored", "what was there could not be read")
+        )
     elif reasons := differences(before, m, new.identity):
-        change = f"{number(before.value)} before, which cannot be compared: {reasons[0]}"
+        what = f"not comparable: {reasons[0]}"
+        more = f"{number(before.value)} before, which cannot be compared: {reasons[0]}"
     else:
-        change = f"{number(before.value)} before: {judge_against(m, tolerance, before, 'before').outcome.value}"
-    sentence = f"{m.metric} {number(m.value)} is now baseline {name!r}; {change}"
-    return BaselineVerdict(Outcome.RECORDED, sentence, m, (("file", str(own)),))
+        since = judge_against(m, tolerance, before, "before")
+        what = f"{_way(since)}{since.outcome.value}"
+        more = f"{number(before.value)} before: {since.outcome.value}"
+    wrote = {"file": str(own), "before": None if before is None else before.value, "change": what}
+    return BaselineVerdict(Outcome.RECORDED, f"{sentence}{more}", m, (("file", str(own)),), wrote)
+
+
+def _way(verdict: Verdict) -> str:
+    """By how much, and to which side."""
+    if not isinstance(verdict, ChangeVerdict) or not (drop := verdict.comparison.drop):
+        return ""
+    return f"{verdict.comparison.worded(drop)} {'worse' if drop > 0 else 'better'}, "
 
 
 def _missing(m: Measurement, shelf: Shelf, name: str) -> Verdict:

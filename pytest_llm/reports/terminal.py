@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_llm.reports.properties import GATE, VERDICT
+from pytest_llm.reports.properties import GATE, VERDICT, WRITTEN
 
 if TYPE_CHECKING:
     from pytest_llm.reports.gates import Correction
 
 
 def summary_lines(
-    reports: Sequence[tuple[str, list[tuple[str, object]]]], correction: Correction | None = None
+    reports: Sequence[tuple[str, list[tuple[str, object]]]], root: Path, correction: Correction | None = None
 ) -> Iterator[str]:
-    """One line per verdict, and some about chance where gates know of it.
+    """One line per verdict, some about chance where gates know of it, and a table of the baselines that were written.
 
     Args:
         reports: pairs of a test's id and its report's user properties.
+        root: what files are named from.
         correction: of the gates' p-values, where that is asked for.
     """
     for node_id, properties in reports:
@@ -25,7 +27,12 @@ def summary_lines(
             if name == VERDICT:
                 outcome, _, sentence = str(value).partition(": ")
                 yield f"{outcome.upper():<12} {sentence}  [{node_id}]"
-    if any(name == GATE for _, properties in reports for name, _ in properties):
+    kinds = {name for _, properties in reports for name, _ in properties}
+    if GATE in kinds:
         from pytest_llm.reports.gates import chance_lines, correction_lines, gates_of
 
         yield from chance_lines(gates_of(reports)) if correction is None else correction_lines(correction)
+    if WRITTEN in kinds:
+        from pytest_llm.reports.written import written_lines
+
+        yield from written_lines(reports, root)

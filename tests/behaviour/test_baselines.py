@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -116,6 +117,32 @@ def test_a_change_is_accepted_by_recording_it(project: pytest.Pytester, monkeypa
     result = run(project, "--llm-update-baselines")
     result.stdout.fnmatch_lines(["RECORDED * is now baseline 'main'; * before: regressed*"])
     run(project).assert_outcomes(passed=1)
+
+
+def table(result: pytest.RunResult) -> list[list[str]]:
+    """The rows of what was written, in columns."""
+    (start,) = (place for place, line in enumerate(result.outlines) if re.fullmatch(r"\d+ baselines? written:", line))
+    return [re.split(r" {2,}", line.strip()) for line in result.outlines[start + 1 :] if line.startswith("  ")]
+
+
+def test_what_was_written_is_listed_with_before_and_after(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = run(project, "--llm-update-baselines")
+    (name,) = baselines(project)
+    assert table(result)[0] == ["metric", "before", "after", "change", "file"]
+    ((metric, before, after, change, file),) = table(result)[1:]
+    assert (metric, before, change, file) == ("perplexity", "–", "new", name)
+    monkeypatch.setenv("LOSS", "0.05")
+    ((_, before, later, change, file),) = table(run(project, "--llm-update-baselines"))[1:]
+    assert (before, file) == (after, name)
+    assert float(later) / float(before) == pytest.approx(1.056, abs=0.002)
+    assert re.fullmatch(r"5\.\d+ % worse, regressed", change)
+    result = run(project, "--llm-update-baselines")
+    result.assert_outcomes(passed=1)
+    result.stdout.no_fnmatch_line("*baseline* written:")  # nothing changed
+    project.makepyfile(test_it=TEST.replace("range(3, 43)", "range(4, 44)"))
+    assert table(run(project, "--llm-update-baselines"))[1][3].startswith("not comparable: data: 1 example not in")
 
 
 def test_missing_leaves_what_is_there_as_it_is(project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -337,8 +364,10 @@ def test_workers_record_and_compare_as_one_process_does(project: pytest.Pytester
             "import pytest\n\n    @pytest.mark.parametrize('n', range(4))\n    def test_prose(llm, n)",
         )
     )
-    run(project, "--llm-update-baselines", "-n", "2").assert_outcomes(passed=4)
+    result = run(project, "--llm-update-baselines", "-n", "2")
+    result.assert_outcomes(passed=4)
     assert len(baselines(project)) == 4
+    assert [row[-1] for row in table(result)[1:]] == baselines(project)
     run(project, "-n", "2").assert_outcomes(passed=4)
     run(project).assert_outcomes(passed=4)
 

@@ -116,6 +116,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="FILE",
         help="write what was measured to a file, with the statistics of each example and the verdicts",
     )
+    group.addoption(
+        "--llm-rejudge",
+        metavar="FILE",
+        help="judge what a run measured (its --llm-json) by today's limits, tolerances and baselines; no model is loaded",
+    )
     parser.addini("llm_model", "the model of the fixture llm where neither --llm-model nor PYTEST_LLM_MODEL is given")
     parser.addini(
         "llm_anchor", "a baseline, such as the last release, that the change in all is stated against, besides"
@@ -139,6 +144,10 @@ def pytest_configure(config: pytest.Config) -> None:
             config.stash[SAMPLE] = parse_sample(limit)
         except MisuseError as error:
             raise pytest.UsageError(f"--llm-limit: {error}") from None
+    if config.getoption("llm_rejudge"):
+        from pytest_llm.rejudging import rejudge
+
+        config.pluginmanager.register(rejudge(config), "llm_rejudge")
     if config.getoption("llm_json") and not config.option.collectonly:
         _record_run(config)
     if config.getoption("llm_correction") == "holm":
@@ -260,7 +269,8 @@ def _read_markers(item: pytest.Item, file: ThresholdFile | None) -> None:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if message := item.stash.get(MISUSE, None):
         pytest.fail(message, pytrace=False)
-    if required := item.stash.get(GPU_REQUIREMENTS, None):
+    required = item.stash.get(GPU_REQUIREMENTS, None)
+    if required and not item.config.getoption("llm_rejudge"):
         from pytest_llm.models.devices import gpus, skip_reason, worker_number
 
         reason = skip_reason(required[-1], gpus(), worker_number(), item.config.getoption("llm_device"))

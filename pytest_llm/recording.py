@@ -50,14 +50,29 @@ def recording() -> Iterator[Recorder]:
 
 
 @contextmanager
-def listening(listener: Listener) -> Iterator[None]:
-    """Bind who hears of it, for the length of a `with` block; recordings in it begin anew."""
-    token, outer = _listener.set(listener), _current.set(None)
+def afresh() -> Iterator[None]:
+    """For the length of a `with` block nothing is bound, so that the next recording is no inner one."""
+    token = _current.set(None)
     try:
         yield
     finally:
-        _current.reset(outer)
+        _current.reset(token)
+
+
+@contextmanager
+def listening(listener: Listener) -> Iterator[None]:
+    """Bind who hears of it, for the length of a `with` block; recordings in it begin anew."""
+    token = _listener.set(listener)
+    try:
+        with afresh():
+            yield
+    finally:
         _listener.reset(token)
+
+
+def recorded_aside() -> bool:
+    """Whether what is measured now is what the test's model is compared with: in an inner `recording`."""
+    return (recorder := _current.get()) is not None and recorder.inner
 
 
 def record_measurement(measurement: Measurement) -> None:

@@ -16,6 +16,7 @@ from pytest_llm.limit import Limit
 from pytest_llm.metrics.efficiency import Latency, MemoryPeak, Phase, Throughput, Time
 from pytest_llm.models.devices import parse_memory
 from pytest_llm.models.loading import Model, as_language_model
+from pytest_llm.replaying import replaying
 from pytest_llm.tasks.generate import Generate
 from pytest_llm.tasks.timed import Place
 from pytest_llm.verdict import Measurement
@@ -183,6 +184,11 @@ def _gate_time(
         return gate(measure(asked, data, metric), claim)
     if not isinstance(calibration, Calibration):
         raise MisuseError(f"relative_to={calibration!r}: expected Calibration(), or None for limits in seconds")
+    if replaying() is not None:
+        raise MisuseError(
+            f"relative_to={calibration}: such a limit moves with the machine, which is not in the record; give one in seconds, "
+            f"or run the test with its model"
+        )
     measurement, product = around(calibration, getattr(asked, "device", "cpu"), lambda: measure(asked, data, metric))
     if isinstance(metric, Latency):
         value, stated = claim.value * product, f"{claim.value:g} products"

@@ -56,7 +56,7 @@ def judge_stored(
     Raises:
         MisuseError: a baseline that cannot be read, two gates of one test under one name, a value that cannot be recorded.
     """
-    gate, device = key or m.metric, device_class(m.provenance.device)
+    gate, device = key or m.metric, m.provenance.hardware or device_class(m.provenance.device)
     own = shelf.place(name, gate, device)
     shelf.claim(own)
     found = shelf.find(name, gate, device)
@@ -103,7 +103,7 @@ def judge_models(m: Measurement, reference: Measurement, tolerance: Tolerance) -
 
 def _updated(m: Measurement, tolerance: Tolerance, shelf: Shelf, own: Path, found: Path | None, name: str) -> Verdict:
     refuse_unfit(m)
-    new = as_baseline(m, m.identity(), recorded_now())
+    new = as_baseline(m, m.identity(), m.recorded or recorded_now())
     before = _readable(found)
     if shelf.update == "changed" and found == own and before is not None and new.same_statistics(before):
         return judge_against(m, tolerance, before, f"baseline {name!r}", shelf)

@@ -12,6 +12,8 @@ class Provenance:
     model: str
     dtype: str = ""
     device: str = ""
+    hardware: str = ""
+    """What kind of device it was, where a record says it: `models.devices.device_class`."""
 
     def __str__(self) -> str:
         precision = f"{self.dtype} on {self.device}" if self.dtype else ""

@@ -25,6 +25,7 @@ from pytest_llm.metrics.settings import settings_of
 from pytest_llm.models.language_model import identity, provenance
 from pytest_llm.models.loading import Model, as_language_model
 from pytest_llm.recording import record_measurement
+from pytest_llm.replaying import replaying
 from pytest_llm.statistics.jackknife import Estimate, FloatArray, jackknife, sum_by_cluster
 from pytest_llm.tasks.generate import Generate
 from pytest_llm.tasks.task import Task
@@ -92,8 +93,13 @@ def measure(
     left_out = len(everything) - len(examples)
     if hasattr(metric, "refuse_too_few"):
         metric.refuse_too_few(len(examples))
-    language_model = as_language_model(model)  # type: ignore[arg-type]  # no predictions
     chosen = ready(_task_for(metric, task))
+    if (tape := replaying()) is not None:
+        metric = metric.fitted(examples) if hasattr(metric, "fitted") else metric
+        measurement = tape.measured(metric, examples, getattr(chosen, "signature", None))
+        record_measurement(measurement)
+        return measurement
+    language_model = as_language_model(model)  # type: ignore[arg-type]  # no predictions
     with using(engine):
         outputs = answer(language_model, examples, chosen)
     signature = metric.signature(context_length(language_model, chosen))
@@ -190,6 +196,8 @@ def _measured(
         settings=settings_of(metric),
         **wording,
     )
+    if (tape := replaying()) is not None:  # outputs were given, so that no model was needed to measure them
+        tape.confirm(measurement)
     record_measurement(measurement)
     return measurement
 

@@ -14,6 +14,7 @@ from pytest_llm.models.language_model import provenance
 from pytest_llm.models.loading import Model, as_language_model, checkpoint_at
 from pytest_llm.models.size import in_memory, on_disk, parameters, source_of
 from pytest_llm.recording import record_measurement
+from pytest_llm.replaying import replaying
 from pytest_llm.verdict import Measurement
 
 Size: TypeAlias = Literal["parameters", "memory", "disk"]
@@ -35,6 +36,10 @@ def measure_size(model: Model, of: Size = "parameters") -> Measurement:
     """
     if of not in _NAMES:
         raise MisuseError(f"of={of!r}: expected one of {', '.join(map(repr, _NAMES))}")
+    if (tape := replaying()) is not None:
+        stored = tape.counted(_NAMES[of], _NAMES[of])
+        record_measurement(stored)
+        return stored
     folder = checkpoint_at(str(model)) if of == "disk" and isinstance(model, str | Path) else None
     if folder is not None:
         sizes, origin, data = on_disk(folder), Provenance(str(model)), folder.name

@@ -16,6 +16,7 @@ from pytest_llm.metrics.efficiency import Latency, Time
 from pytest_llm.models.language_model import provenance
 from pytest_llm.models.loading import Model, as_language_model
 from pytest_llm.recording import record_measurement
+from pytest_llm.replaying import replaying
 from pytest_llm.statistics.jackknife import Estimate, FloatArray
 from pytest_llm.statistics.latency import block_medians, compare_blocks, smallest_caught
 from pytest_llm.tasks.generate import Generate
@@ -59,6 +60,11 @@ def measure_slowdown(
             f"pairs={pairs}: expected an even number, so that each model comes second as often as the other"
         )
     timed = Latency(of, 0.5, task, warmup).task
+    signature = f"{of}_ratio|order:ABBA|blocks:{blocks}|pairs:{pairs}|warmup:{warmup}|{timed.generate.signature}"
+    if (tape := replaying()) is not None:
+        stored = tape.counted(f"{of}_ratio", signature)
+        record_measurement(stored)
+        return stored
     examples = load_examples(prompts)
     models = as_language_model(candidate), as_language_model(baseline)
     seconds = time_in_turn(*models, examples, timed, of=of, pairs=blocks * pairs)
@@ -73,7 +79,7 @@ def measure_slowdown(
         statistics=np.column_stack([medians, np.full(blocks, float(pairs))]),
         example_values=np.exp(medians),
         counts="pairs of requests",
-        signature=f"{of}_ratio|order:ABBA|blocks:{blocks}|pairs:{pairs}|warmup:{warmup}|{timed.generate.signature}",
+        signature=signature,
         data=describe(prompts),
         provenance=Provenance(f"{provenance(models[0])}, compared with {provenance(models[1])}"),
         overview=_overview(seconds, estimate, tolerance, alpha),

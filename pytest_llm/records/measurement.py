@@ -5,7 +5,7 @@
     lower_is_better, scale, is_sum    which way is good; "log" where errors are relative; whether it is a function of sums
     counts, row, signature            what the last statistic counts; what a row is about; the settings in words
     data, left_out                    how reports call the data; how many examples `--llm-limit` left out
-    model                             name, dtype, device, and digests of weights and tokenizer
+    model                             name, dtype, device and its kind, digests of weights and tokenizer
     aside                             whether it is of what the test's model is compared with
     recorded                          when and with what, if that is not this run but an older record
     overview, remedy, without_interval    texts for messages
@@ -23,6 +23,7 @@ from typing import Any
 
 from pytest_llm.data.example import StoredExample
 from pytest_llm.data.provenance import Identity, Provenance
+from pytest_llm.models.devices import device_class
 from pytest_llm.records.checked import Checked
 from pytest_llm.records.estimates import SCALES, estimate_as_data, estimate_from
 from pytest_llm.records.numbers import number, numbers
@@ -54,6 +55,7 @@ def measurement_as_data(m: Measurement, *, aside: bool = False) -> dict[str, Any
             "name": m.provenance.model,
             "dtype": m.provenance.dtype,
             "device": m.provenance.device,
+            "hardware": m.provenance.hardware or device_class(m.provenance.device),
             "weights": identity.weights,
             "tokenizer": identity.tokenizer,
         },
@@ -91,7 +93,7 @@ def measurement_from(content: Checked) -> Measurement:
         examples=examples,
         statistics=statistics,
         example_values=values,
-        provenance=Provenance(model.text("name"), model.text("dtype"), model.text("device")),
+        provenance=Provenance(*map(model.text, ("name", "dtype", "device", "hardware"))),
         outputs=outputs,
         scale=content.one_of("scale", SCALES),
         identity=lambda: identity,

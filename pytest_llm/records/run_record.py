@@ -107,7 +107,7 @@ class RunRecord:
     def origin(self) -> str:
         """The file, and when and from which commit it was recorded, for a reader."""
         commit = f", commit {self.recorded['commit'][:10]}" if self.recorded.get("commit") else ""
-        return f"{self.path.name}, recorded {self.recorded.get('date', 'once')}{commit}"
+        return f"{self.path.name} (recorded {self.recorded.get('date', 'once')}{commit})"
 
 
 def record_text(recorded: Mapping[str, str], tests: Iterable[TestResult]) -> str:

@@ -80,7 +80,7 @@ def measurements(draw: st.DrawFn) -> Measurement:
         examples=tuple(examples),
         statistics=draw(arrays.arrays(np.float64, (n, k), elements=ANY)),
         example_values=draw(arrays.arrays(np.float64, n, elements=ANY)),
-        provenance=Provenance(draw(TEXT), draw(TEXT), draw(TEXT)),
+        provenance=Provenance(draw(TEXT), draw(TEXT), draw(TEXT), draw(TEXT.filter(bool))),
         outputs=draw(outputs(n)),
         without_interval=draw(TEXT),
         scale=draw(st.sampled_from(SCALES)),
@@ -171,7 +171,7 @@ BIT_OF_EVERYTHING = Measurement(
     counts="tokens",
     signature="all settings",
     data="held_out.jsonl",
-    provenance=Provenance("tiny"),
+    provenance=Provenance("tiny", hardware="cpu"),
     outputs=("text",),
     overview="in all",
     explain=lambda example, output: "why",
@@ -219,7 +219,7 @@ def test_a_record_is_read_back(tmp_path: Path, texts: list[str]) -> None:
         (text, "passed", place) for place, text in enumerate(texts)
     ]
     assert record.complete
-    assert record.origin == "run.json, recorded 2026-11-25, commit 0123456789"
+    assert record.origin == "run.json (recorded 2026-11-25, commit 0123456789)"
     for test in record.tests:
         for one in test.measurements:
             assert (one.measurement.value, one.aside, one.is_sum) == (2.0, True, True)

@@ -88,6 +88,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="record baselines: missing ones, these and changed ones (default), or all; each is listed with what was there before",
     )
     group.addoption(
+        "--llm-calibrate",
+        metavar="N",
+        type=_runs,
+        default=0,
+        help="ask each model N times more, past all that is remembered, and store the run-to-run noise with its baseline",
+    )
+    group.addoption(
         "--llm-strict",
         action="store_true",
         help="no regression has to be proven: what may be worse than tolerated fails",
@@ -176,6 +183,12 @@ def _processes(given: str) -> int:
         return Engine(processes=int(given)).processes
     except ValueError:  # MisuseError is one
         raise argparse.ArgumentTypeError(f"{given!r}: expected a whole number of processes, at least 1") from None
+
+
+def _runs(given: str) -> int:
+    if not given.isdecimal() or int(given) < 2:
+        raise argparse.ArgumentTypeError(f"{given!r}: expected how often each model is asked again, at least 2 times")
+    return int(given)
 
 
 def _declared_gates(given: str) -> int:
@@ -304,6 +317,7 @@ def _shelf(item: pytest.Item) -> Shelf:
         anchor=item.config.getini("llm_anchor"),
         strict=option("llm_strict"),
         gates=item.config.stash.get(GATES, 1),
+        calibrate=option("llm_calibrate"),
     )
 
 

@@ -77,6 +77,7 @@ def recovery(candidate: Measurement, base: Measurement) -> Measurement:
         aggregate=aggregate,
         value_of_each=value_of_each,
         scale="log",
+        again=None,  # that would measure the candidate alone
     )
 
 

@@ -19,6 +19,7 @@ from pytest_llm.errors import MisuseError
 from pytest_llm.statistics.jackknife import FloatArray
 from pytest_llm.statistics.multiplicity import Significance
 from pytest_llm.statistics.paired import PairedChange, paired_change
+from pytest_llm.statistics.repeats import Noise
 from pytest_llm.tolerance import Amount, Inconclusive, Tolerance
 from pytest_llm.verdict import FEWEST_UNITS, WORST, Measurement, Outcome, Verdict, number, printable, snippet
 
@@ -47,6 +48,8 @@ class Comparison:
     """What a reader has to know besides, such as the change since an older baseline."""
     accept: str = "record the new value"
     """What to do if the change is accepted."""
+    noise: Noise | None = None
+    """Of runs of one model on these examples, if that is known."""
 
     def __post_init__(self) -> None:
         if self.measurement.aggregate is None or self.measurement.value_of_each is None:
@@ -102,6 +105,10 @@ class Comparison:
             return number(abs(drop))
         return f"{100 * math.expm1(abs(drop)):.3g} %" if abs(drop) < 50 else "beyond all measure"
 
+    def reach(self, alpha: float) -> float | None:
+        """The drop that noise alone exceeds, from run to run, with probability alpha; None where that is not known."""
+        return None if self.noise is None else self.noise.reach(alpha, self.measurement.scale)
+
     def as_drop(self, amount: Amount) -> float:
         """What is tolerated of the whole, on the scale of `drop`."""
         return amount.as_drop(self.value, self.measurement.lower_is_better, self.is_log)
@@ -136,6 +143,9 @@ class ChangeVerdict(Verdict):
         worse, better = int((c.example_drops > 0).sum()), int((c.example_drops < 0).sum())
         yield "measured", f"{m.n} {m.row}{'s' * (m.n != 1)}{units}, {m.data}: {worse} worse, {better} better"
         yield from _lost(c)
+        if (reach := c.reach(self.tolerance.alpha)) is not None:
+            sure = f"{100 * (1 - self.tolerance.alpha):g} %"
+            yield "noise", f"drops of {c.worded(reach)} or less between two runs of one model ({sure})"
         yield "baseline", c.origin
         yield from (("", note) for note in c.notes)
         yield "model", str(m.provenance)
@@ -174,7 +184,7 @@ def judge_change(comparison: Comparison, tolerance: Tolerance) -> ChangeVerdict:
         sentence = f"{stated}{because}"
     if tolerance.strict and outcome in (Outcome.SUSPECT, Outcome.UNPROVEN):
         outcome = Outcome.INCONCLUSIVE
-    return verdict(outcome, f"{sentence}{_catches(c, tolerance, tolerated)}")
+    return verdict(outcome, f"{sentence}{too_noisy(c, tolerance)}{_catches(c, tolerance, tolerated)}")
 
 
 def _exceeds(drop: float, tolerated: float) -> bool:
@@ -236,6 +246,21 @@ def _stated(c: Comparison) -> str:
         return f"{m.metric} {number(m.value)} is that of {c.against}"
     way = "worse" if c.drop > 0 else "better"
     return f"{m.metric} {number(m.value)} is {c.worded(c.drop)} {way} than {c.against} ({number(c.value)})"
+
+
+def too_noisy(c: Comparison, tolerance: Tolerance) -> str:
+    """What noise does from run to run where that exceeds the tolerance, and which tolerance it would not exceed; else empty."""
+    reach = c.reach(tolerance.alpha)
+    if reach is None or reach <= c.as_drop(tolerance.amount):
+        return ""
+    above = f"{_rounded_up(100 * math.expm1(reach))}%" if c.is_log else _rounded_up(reach)
+    return f"; run-to-run noise alone does {c.worded(reach)}: tolerance={above!r} is above that"
+
+
+def _rounded_up(value: float) -> str:
+    """To two digits."""
+    unit = 10.0 ** (math.floor(math.log10(value)) - 1)
+    return f"{math.ceil(value / unit) * unit:.2g}"
 
 
 def _catches(c: Comparison, tolerance: Tolerance, tolerated: float) -> str:

@@ -92,6 +92,8 @@ class Measurement:
     """Rows of the statistics to `example_values`, where that is not the same."""
     scale: Scale = "linear"
     """On which scale errors, and changes, are symmetric."""
+    again: Callable[[], Measurement] | None = None
+    """Asks the model once more, past all that is remembered; None where no model was asked."""
     identity: Callable[[], Identity] = Identity
     """What the model is made of; asked for only where it matters, since it reads all weights."""
     left_out: int = 0

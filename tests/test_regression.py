@@ -14,6 +14,7 @@ from scipy import stats
 from pytest_llm.errors import MisuseError
 from pytest_llm.regression import ChangeVerdict, Comparison, judge_change
 from pytest_llm.statistics.jackknife import FloatArray
+from pytest_llm.statistics.repeats import Noise
 from pytest_llm.tolerance import Amount, Tolerance, parse_amount
 from pytest_llm.verdict import Measurement, Outcome
 from tests.simulated_changes import Kind, changed, documents, measured
@@ -264,6 +265,34 @@ def test_of_this_text_alone_the_tolerance_is_the_smallest_drop() -> None:
     verdict = judged(measured(before), before, estimand="dataset")
     assert verdict.sentence.endswith("(any larger drop fails: this text alone is judged)")
     assert "  caught     every drop of more than 1 %: this text alone is judged" in str(verdict)
+
+
+@pytest.mark.parametrize(
+    ("runs", "said"),
+    [
+        ((20.0, 20.0, 20.0), ""),
+        ((20.0, 20.01, 20.02), ""),  # 6.96 · √2 · 0.0005 is 0.49 %
+        ((20.0, 20.2, 20.4), "; run-to-run noise alone does 10.2 %: tolerance='11%' is above that"),
+    ],
+)
+def test_noise_that_exceeds_the_tolerance_is_said(runs: tuple[float, ...], said: str) -> None:
+    """Three runs: t of 2 degrees of freedom is 6.96 at 1 %, and two runs differ by √2 times as much as one."""
+    count = np.full(40, 100.0)
+    m = measured(np.column_stack([3 * count, count]))
+    verdict = judge_change(Comparison(m, "baseline 'main'", m.statistics, noise=Noise(runs)), Tolerance(ONE_PER_CENT))
+    assert verdict.outcome is Outcome.PASSED
+    assert verdict.sentence.startswith(f"perplexity 20.09 is that of baseline 'main': 1 % is tolerated{said} (")
+    assert "  noise      drops of " in str(verdict)
+    if said:
+        wider = Tolerance(Amount(0.11, relative=True))
+        assert "noise alone" not in judge_change(verdict.comparison, wider).sentence
+
+
+def test_of_a_share_the_tolerance_above_noise_is_a_share() -> None:
+    m = right_answers([1] * 50 + [0] * 50)
+    noisy = Comparison(m, "baseline 'main'", m.statistics, noise=Noise((0.50, 0.51, 0.52)))
+    sentence = judge_change(noisy, Tolerance(parse_amount("tolerance", "1pp"))).sentence
+    assert "run-to-run noise alone does 0.09849: tolerance='0.099' is above that" in sentence
 
 
 def test_the_order_of_examples_does_not_matter() -> None:

@@ -12,6 +12,7 @@ from pytest_llm.data.provenance import Identity, Provenance
 from pytest_llm.errors import MisuseError
 from pytest_llm.metrics.settings import Settings, metric_from
 from pytest_llm.statistics.jackknife import FloatArray
+from pytest_llm.statistics.repeats import Noise
 from pytest_llm.verdict import Measurement
 
 
@@ -40,6 +41,8 @@ class Baseline:
     """Of each example the independent unit it belongs to; empty: each is one."""
     settings: Settings = field(default_factory=dict)
     """The metric's, from which it can be made again."""
+    noise: Noise | None = None
+    """Of the model's runs on the same data, if it was calibrated."""
 
     @property
     def data_digest(self) -> str:

@@ -6,11 +6,12 @@ import datetime
 import platform
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from pytest_llm.baselines.baseline import Baseline, as_baseline, refuse_unfit
+from pytest_llm.baselines.calibrating import calibrated
 from pytest_llm.baselines.comparability import aligned, differences
 from pytest_llm.baselines.files import read, write
 from pytest_llm.baselines.shelf import MAIN, Shelf
@@ -61,10 +62,22 @@ def judge_stored(
     shelf.claim(own)
     found = shelf.find(name, gate, device)
     if shelf.update is not None and (found != own or shelf.update != "missing"):
-        return _updated(m, tolerance, shelf, own, found, name)
-    if found is None:
+        verdict = _updated(m, tolerance, shelf, own, found, name)
+        found = own
+    elif found is None:
         return _missing(m, shelf, name)
-    return judge_against(m, tolerance, read(found), f"baseline {name!r}", shelf, _anchor(m, shelf, name, gate, device))
+    else:
+        stored, notes = read(found), _anchor(m, shelf, name, gate, device)
+        stored = replace(stored, noise=None) if shelf.calibrate else stored  # that of earlier runs is replaced
+        verdict = judge_against(m, tolerance, stored, f"baseline {name!r}", shelf, notes)
+    if not shelf.calibrate or verdict.outcome is Outcome.ERROR:
+        return verdict
+    said = (
+        calibrated(m, found, tolerance, shelf.calibrate)
+        if found == own
+        else "not calibrated: no baseline of this device"
+    )
+    return replace(verdict, sentence=f"{verdict.sentence}; {said}")
 
 
 def judge_against(
@@ -89,8 +102,9 @@ def judge_against(
         return BaselineVerdict(Outcome.ERROR, f"{sentence} {reasons[0].partition(':')[0]}", m, tuple(lines))
     if baseline.provenance.device != m.provenance.device:
         notes = (*notes, f"recorded on {baseline.provenance.device}, measured on {m.provenance.device}")
+    before = aligned(baseline, m)
     return judge_change(
-        Comparison(m, against, aligned(baseline, m), baseline.origin, tuple(notes), accept=accept), tolerance
+        Comparison(m, against, before, baseline.origin, tuple(notes), accept, baseline.noise), tolerance
     )
 
 
@@ -107,7 +121,6 @@ def _updated(m: Measurement, tolerance: Tolerance, shelf: Shelf, own: Path, foun
     before = _readable(found)
     if shelf.update == "changed" and found == own and before is not None and new.same_statistics(before):
         return judge_against(m, tolerance, before, f"baseline {name!r}", shelf)
-    write(own, new)
     sentence = f"{m.metric} {number(m.value)} is now baseline {name!r}; "
     if before is None:
         what, more = (
@@ -118,8 +131,10 @@ def _updated(m: Measurement, tolerance: Tolerance, shelf: Shelf, own: Path, foun
         more = f"{number(before.value)} before, which cannot be compared: {reasons[0]}"
     else:
         since = judge_against(m, tolerance, before, "before")
+        new = replace(new, noise=before.noise if found == own else None)  # of this device
         what = f"{_way(since)}{since.outcome.value}"
         more = f"{number(before.value)} before: {since.outcome.value}"
+    write(own, new)
     wrote = {"file": str(own), "before": None if before is None else before.value, "change": what}
     return BaselineVerdict(Outcome.RECORDED, f"{sentence}{more}", m, (("file", str(own)),), wrote)
 

@@ -18,6 +18,7 @@ from pytest_llm.baselines.baseline import Baseline
 from pytest_llm.data.provenance import Identity, Provenance
 from pytest_llm.data.whole_file import write_whole
 from pytest_llm.errors import MisuseError
+from pytest_llm.statistics.repeats import Noise
 
 FORMAT = 1
 
@@ -77,6 +78,11 @@ def _text(baseline: Baseline, checksum: str) -> str:
         "recorded": dict(baseline.recorded),
         "arrays": checksum,
     }
+    if baseline.noise is not None:
+        content["noise"] = {
+            "runs": list(baseline.noise.values),
+            "standard_deviation": baseline.noise.deviation(),  # for readers
+        }
     return json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
@@ -115,4 +121,5 @@ def _baseline(content: dict[str, Any], raw: bytes) -> Baseline:
         statistics,
         tuple(units.tolist()),
         content["settings"],
+        Noise(tuple(content["noise"]["runs"])) if "noise" in content else None,
     )

@@ -36,6 +36,8 @@ class Shelf:
     """Proof is asked for; see `Tolerance`."""
     gates: int = 1
     """Among how many gates alpha is shared."""
+    calibrate: int = 0
+    """How often a model is asked again to learn its run-to-run noise; 0: not at all."""
     used: set[Path] = field(default_factory=set)
 
     def asks(self, tolerance: Tolerance) -> Tolerance:
@@ -84,11 +86,12 @@ def shelf_for(
     anchor: str = "",
     strict: bool = False,
     gates: int = 1,
+    calibrate: int = 0,
 ) -> Shelf:
     """The shelf of a test, from its file and pytest's id of it."""
     test = node_id.split("::", 1)[1] if "::" in node_id else node_id
     place = f"{_safe(test_file.stem)}/{_safe(test)}"
-    return Shelf(test_file.parent / FOLDER, place, node_id, update, anchor, strict, gates)
+    return Shelf(test_file.parent / FOLDER, place, node_id, update, anchor, strict, gates, calibrate)
 
 
 def is_module_of(name: str, file: Path) -> bool:

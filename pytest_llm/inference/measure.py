@@ -18,13 +18,14 @@ from pytest_llm.data.sampling import drawn
 from pytest_llm.errors import MisuseError
 from pytest_llm.inference.answering import answer, context_length, ready
 from pytest_llm.inference.engine import Engine, using
+from pytest_llm.inference.memo import remembering
 from pytest_llm.metrics import metric_named
 from pytest_llm.metrics.metric import Metric
 from pytest_llm.metrics.multiple_choice import ChoiceScores
 from pytest_llm.metrics.settings import settings_of
-from pytest_llm.models.language_model import identity, provenance
+from pytest_llm.models.language_model import AnyModel, identity, provenance
 from pytest_llm.models.loading import Model, as_language_model
-from pytest_llm.recording import record_measurement
+from pytest_llm.recording import afresh, record_measurement
 from pytest_llm.replaying import replaying
 from pytest_llm.statistics.jackknife import Estimate, FloatArray, jackknife, sum_by_cluster
 from pytest_llm.tasks.generate import Generate
@@ -114,7 +115,16 @@ def measure(
         left_out,
         provenance(language_model),
         partial(identity, language_model),
+        partial(_asked_again, language_model, everything, metric, task, engine),
     )
+
+
+def _asked_again(
+    model: AnyModel, examples: tuple[Example, ...], metric: Metric, task: Task | None, engine: Engine | None
+) -> Measurement:
+    """The same measurement, anew: nothing that was said before is looked up, and nothing is reported."""
+    with remembering(), afresh():
+        return measure(model, examples, metric, task=task, engine=engine)
 
 
 def _task_for(metric: Metric, task: Task | None) -> Task:
@@ -157,6 +167,7 @@ def _measured(
     left_out: int,
     origin: Provenance,
     made_of: Callable[[], Identity] = Identity,
+    again: Callable[[], Measurement] | None = None,
 ) -> Measurement:
     metric = metric.fitted(examples) if hasattr(metric, "fitted") else metric
     statistics = np.array([metric.statistics(*pair) for pair in zip(examples, outputs, strict=True)], dtype=np.float64)
@@ -192,6 +203,7 @@ def _measured(
         value_of_each=value_of_each,
         scale=metric.scale,
         identity=made_of,
+        again=again,
         left_out=left_out,
         settings=settings_of(metric),
         **wording,

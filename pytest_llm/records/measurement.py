@@ -31,8 +31,8 @@ from pytest_llm.records.outputs import outputs_as_data, outputs_from
 from pytest_llm.verdict import Measurement
 
 _TEXTS = ("counts", "row", "signature", "data", "overview", "remedy", "without_interval")
-NOT_DATA = ("aggregate", "value_of_each", "explain")
-"""What is made again of the metric."""
+NOT_DATA = ("aggregate", "value_of_each", "explain", "again")
+"""What is made again of the metric, or takes the model."""
 
 
 def measurement_as_data(m: Measurement, *, aside: bool = False) -> dict[str, Any]:

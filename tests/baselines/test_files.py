@@ -14,6 +14,7 @@ from pytest_llm.baselines.comparability import differences
 from pytest_llm.baselines.files import read, write
 from pytest_llm.data.provenance import Identity
 from pytest_llm.errors import MisuseError
+from pytest_llm.statistics.repeats import Noise
 from tests.simulated_changes import documents, measured
 
 RECORDED = {"date": "2026-11-24", "commit": "0123456789abcdef", "python": "3.11.7"}
@@ -66,6 +67,22 @@ def test_a_stored_measurement_says_what_the_measured_one_said(path: Path) -> Non
     assert [example.content for example in stored.examples] == list(read(path).contents)
     assert (stored.value, stored.scale, stored.lower_is_better) == (original.value, "log", True)
     assert differences(read(path), stored, stored.identity()) == []
+
+
+def test_the_noise_of_a_model_is_kept_with_its_baseline(path: Path, baseline: Baseline) -> None:
+    assert read(path).noise is None
+    assert "noise" not in json.loads(path.read_text(encoding="utf-8"))
+    write(path, replace(baseline, noise=Noise((3.0, 3.5, 4.0))))
+    assert read(path).noise == Noise((3.0, 3.5, 4.0))
+    assert json.loads(path.read_text(encoding="utf-8"))["noise"] == {"runs": [3, 3.5, 4], "standard_deviation": 0.5}
+
+
+@pytest.mark.parametrize("noise", [{}, None, {"runs": [1]}, {"runs": ["a", "b"]}, {"runs": [1, float("nan")]}])
+def test_noise_that_is_none_is_refused(path: Path, noise: object) -> None:
+    content = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**content, "noise": noise}), encoding="utf-8")
+    with pytest.raises(MisuseError):
+        read(path)
 
 
 def test_equal_baselines_are_equal_bytes(path: Path, baseline: Baseline, tmp_path: Path) -> None:

@@ -95,6 +95,7 @@ if TYPE_CHECKING:
     from pytest_llm.models.language_model import (
         ConditionalModel,
         Encoder,
+        Extractor,
         LanguageModel,
         MaskedLanguageModel,
         Window,
@@ -105,6 +106,7 @@ if TYPE_CHECKING:
     from pytest_llm.tasks.classify import Classify
     from pytest_llm.tasks.decoding import Decoding
     from pytest_llm.tasks.embed import Embed
+    from pytest_llm.tasks.extract import Extract
     from pytest_llm.tasks.generate import Generate
     from pytest_llm.tasks.prompt import Prompt
     from pytest_llm.verdict import Measurement, Outcome, QualityError, Verdict, judge
@@ -123,6 +125,8 @@ _HOMES = {
     "Encoder": "models.language_model",
     "Engine": "inference.engine",
     "Example": "data.example",
+    "Extract": "tasks.extract",
+    "Extractor": "models.language_model",
     "Generate": "tasks.generate",
     "LanguageModel": "models.language_model",
     "Limit": "limit",
@@ -200,6 +204,8 @@ __all__ = [
     "Encoder",
     "Engine",
     "Example",
+    "Extract",
+    "Extractor",
     "Generate",
     "LanguageModel",
     "Limit",

@@ -11,6 +11,8 @@ from transformers import (
     BartForConditionalGeneration,
     BertConfig,
     BertForMaskedLM,
+    BertForSequenceClassification,
+    BertForTokenClassification,
     DistilBertConfig,
     DistilBertForMaskedLM,
     PreTrainedTokenizerFast,
@@ -134,6 +136,28 @@ def tiny_distilbert(**settings: Any) -> tuple[Any, Any]:
     return _seeded(
         DistilBertForMaskedLM, DistilBertConfig(vocab_size=len(tokenizer), **{**size, **settings})
     ), tokenizer
+
+
+def tiny_classifier(**settings: Any) -> tuple[Any, Any]:
+    tokenizer = word_piece_tokenizer()
+    config = BertConfig(vocab_size=len(tokenizer), **{**_SIZE, "max_position_embeddings": 128, **settings})
+    return _undecided(_seeded(BertForSequenceClassification, config)), tokenizer
+
+
+def tiny_tagger(**settings: Any) -> tuple[Any, Any]:
+    tokenizer = word_piece_tokenizer()
+    config = BertConfig(vocab_size=len(tokenizer), **{**_SIZE, "max_position_embeddings": 128, **settings})
+    return _undecided(_seeded(BertForTokenClassification, config)), tokenizer
+
+
+def _undecided(module: Any) -> Any:
+    """Without biases, which would give all texts and tokens the same label."""
+    with torch.no_grad():
+        module.classifier.weight.normal_(generator=torch.Generator().manual_seed(2))
+        for name, parameter in module.named_parameters():
+            if "bias" in name:
+                parameter.zero_()
+    return module
 
 
 def headless(make: Any, **settings: Any) -> tuple[Any, Any]:

@@ -1,4 +1,4 @@
-"""Assertions about entities (names, dates, terms) that were found in texts. The findings are given as a list.
+"""Assertions about entities (names, dates, terms) that are found in texts: by a model, or in a list of findings.
 
 An entity is `(start, end, label)`, the end excluded; or findings and targets are tags of words, `["B-PER", "I-PER", "O"]` (IOB2).
 """
@@ -8,21 +8,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pytest_llm.assertions.gate import assertion, gate
-from pytest_llm.data.predictions import Predictions
-from pytest_llm.inference.measure import Questions, measure
+from pytest_llm.inference.engine import Engine
+from pytest_llm.inference.measure import Answers, Questions, measure
 from pytest_llm.limit import Limit
 from pytest_llm.metrics.class_counts import Average
 from pytest_llm.metrics.extraction import EntityScore, Match, Stray
 from pytest_llm.metrics.labels import Label
+from pytest_llm.tasks.extract import Extract
 from pytest_llm.verdict import Measurement
 
 
 @assertion
 def assert_entity_f1_above(
-    outputs: Predictions,
+    model: Answers,
     data: Questions,
     limit: float,
     *,
+    task: Extract | None = None,
+    engine: Engine | None = None,
     confidence: float | None = None,
     match: Match = "strict",
     average: Average = "micro",
@@ -37,9 +40,11 @@ def assert_entity_f1_above(
     A failure shows a row for each label. Over labels the counts are put together as `average` says.
 
     Args:
-        outputs: what was found in each text: a list of spans, or of tags.
+        model: what finds entities; or what was found in each text: a list of spans, or of tags.
         data: what is there: the list of the same for each text, or rows with a `text` and it as `target`.
         limit: what it has to exceed, such as 0.8.
+        task: what the model is asked; None: its own head for token classification.
+        engine: how the model is asked; None: as the session does.
         confidence: 0.95 demands proof for text like this; None judges this data as it is.
         match: "strict": start, end and label are those of an entity, as CoNLL-2003; "overlap": the label is, and the spans share
             a position ("type" of SemEval-2013 task 9).
@@ -50,7 +55,7 @@ def assert_entity_f1_above(
 
     Raises:
         QualityError: it is not above the limit, or not provably so if `confidence` asks for proof.
-        MisuseError: (a ValueError) outputs, data or settings that give no number; targets that are not IOB2 or hold no entity.
+        MisuseError: (a ValueError) data, model or settings that give no number; targets that are not IOB2 or hold no entity.
 
     Source: Tjong Kim Sang & De Meulder 2003 (CoNLL-2003); numbers are those of seqeval's strict mode.
 
@@ -61,15 +66,17 @@ def assert_entity_f1_above(
         limit, confidence=confidence
     )  # a limit that makes no sense is refused before anything is counted
     metric = EntityScore("f1", match, average, label, stray, labels)
-    return gate(measure(outputs, data, metric), claim)
+    return gate(measure(model, data, metric, task=task, engine=engine), claim)
 
 
 @assertion
 def assert_entity_precision_above(
-    outputs: Predictions,
+    model: Answers,
     data: Questions,
     limit: float,
     *,
+    task: Extract | None = None,
+    engine: Engine | None = None,
     confidence: float | None = None,
     match: Match = "strict",
     average: Average = "micro",
@@ -82,9 +89,11 @@ def assert_entity_precision_above(
     `right / found`, all examples added up first; what is right says `match`. Otherwise as `assert_entity_f1_above`.
 
     Args:
-        outputs: what was found in each text: a list of spans, or of tags.
+        model: what finds entities; or what was found in each text: a list of spans, or of tags.
         data: what is there: the list of the same for each text, or rows with a `text` and it as `target`.
         limit: what it has to exceed, such as 0.8.
+        task: what the model is asked; None: its own head for token classification.
+        engine: how the model is asked; None: as the session does.
         confidence: 0.95 demands proof for text like this; None judges this data as it is.
         match: as in `assert_entity_f1_above`, and so the four that follow.
         average: over labels: "micro", "macro" or "weighted".
@@ -94,7 +103,7 @@ def assert_entity_precision_above(
 
     Raises:
         QualityError: it is not above the limit, or not provably so if `confidence` asks for proof.
-        MisuseError: (a ValueError) outputs, data or settings that give no number; targets that are not IOB2 or hold no entity.
+        MisuseError: (a ValueError) data, model or settings that give no number; targets that are not IOB2 or hold no entity.
 
     Source: Tjong Kim Sang & De Meulder 2003 (CoNLL-2003); numbers are those of seqeval's strict mode.
 
@@ -103,15 +112,17 @@ def assert_entity_precision_above(
     """
     claim = Limit.above(limit, confidence=confidence)
     metric = EntityScore("precision", match, average, label, stray, labels)
-    return gate(measure(outputs, data, metric), claim)
+    return gate(measure(model, data, metric, task=task, engine=engine), claim)
 
 
 @assertion
 def assert_entity_recall_above(
-    outputs: Predictions,
+    model: Answers,
     data: Questions,
     limit: float,
     *,
+    task: Extract | None = None,
+    engine: Engine | None = None,
     confidence: float | None = None,
     match: Match = "strict",
     average: Average = "micro",
@@ -124,9 +135,11 @@ def assert_entity_recall_above(
     `right / entities`, all examples added up first; what is right says `match`. Otherwise as `assert_entity_f1_above`.
 
     Args:
-        outputs: what was found in each text: a list of spans, or of tags.
+        model: what finds entities; or what was found in each text: a list of spans, or of tags.
         data: what is there: the list of the same for each text, or rows with a `text` and it as `target`.
         limit: what it has to exceed, such as 0.8.
+        task: what the model is asked; None: its own head for token classification.
+        engine: how the model is asked; None: as the session does.
         confidence: 0.95 demands proof for text like this; None judges this data as it is.
         match: as in `assert_entity_f1_above`, and so the four that follow.
         average: over labels: "micro", "macro" or "weighted".
@@ -136,7 +149,7 @@ def assert_entity_recall_above(
 
     Raises:
         QualityError: it is not above the limit, or not provably so if `confidence` asks for proof.
-        MisuseError: (a ValueError) outputs, data or settings that give no number; targets that are not IOB2 or hold no entity.
+        MisuseError: (a ValueError) data, model or settings that give no number; targets that are not IOB2 or hold no entity.
 
     Source: Tjong Kim Sang & De Meulder 2003 (CoNLL-2003); numbers are those of seqeval's strict mode.
 
@@ -145,4 +158,4 @@ def assert_entity_recall_above(
     """
     claim = Limit.above(limit, confidence=confidence)
     metric = EntityScore("recall", match, average, label, stray, labels)
-    return gate(measure(outputs, data, metric), claim)
+    return gate(measure(model, data, metric, task=task, engine=engine), claim)

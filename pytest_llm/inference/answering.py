@@ -11,6 +11,7 @@ from pytest_llm.inference import comparing
 from pytest_llm.inference.choosing import choose, classify
 from pytest_llm.inference.conditional import score_masked, score_pairs
 from pytest_llm.inference.embedding import rank
+from pytest_llm.inference.extracting import extract
 from pytest_llm.inference.memory_probe import watch_requests
 from pytest_llm.inference.probe import time_requests
 from pytest_llm.inference.scoring import score, window_length
@@ -20,6 +21,7 @@ from pytest_llm.tasks.choose import Choose
 from pytest_llm.tasks.classify import Classify
 from pytest_llm.tasks.compare import Compare
 from pytest_llm.tasks.embed import Embed
+from pytest_llm.tasks.extract import Extract
 from pytest_llm.tasks.generate import Generate
 from pytest_llm.tasks.score import MaskedScore, PairScore, Score
 from pytest_llm.tasks.task import Task
@@ -52,6 +54,8 @@ def answer(model: AnyModel, examples: Sequence[Example], task: Task) -> Sequence
             return classify(model, examples, task)
         case Embed():
             return rank(model, examples, task)
+        case Extract():
+            return extract(model, examples, task)
         case Compare():
             return comparing.compare(model, examples, task)
         case Timed():

@@ -26,6 +26,7 @@ _MEASURED_BY = {
     "generate": "bleu",
     "classify": "accuracy",
     "embed": "mrr",
+    "extract": "entity_f1",
 }
 
 

@@ -63,8 +63,10 @@ def choose(model: AnyModel, examples: Sequence[Example], task: Choose) -> list[C
     return found
 
 
-def classify(model: AnyModel, examples: Sequence[Example], task: Classify) -> list[dict[Any, float]]:
+def classify(model: AnyModel, examples: Sequence[Example], task: Classify) -> list[Any]:
     """The probability of each label, most probable first; of label words, those of one another (softmax of log-likelihoods).
+
+    Of a head that gives a text several labels, the list of these.
 
     Raises:
         MisuseError: a model without a classification head where no labels are given, a label that is not one.
@@ -79,12 +81,18 @@ def classify(model: AnyModel, examples: Sequence[Example], task: Classify) -> li
             "task=Classify(labels=[…])",
         )
 
+    settings: dict[str, Any] = {}
+    if task.truncate:
+        if not takes(model.classify, "truncate"):
+            raise MisuseError(f"{type(model).__name__}.classify has no keyword truncate; use truncate=False")
+        settings = {"truncate": True}
+
     def compute(missing: list[str]) -> list[Any]:
-        answers = ask(model, "classify", missing)
+        answers = ask(model, "classify", missing, **settings)
         return [answer.item() if isinstance(answer, np.generic) else answer for answer in answers]
 
     texts = [example.text for example in examples]
-    answers = remembered(model, texts, "classify", compute, lambda text: text)
+    answers = remembered(model, texts, ("classify", task.truncate), compute, lambda text: text)
     return [_checked(model, example, given) for example, given in zip(examples, answers, strict=True)]
 
 
@@ -93,7 +101,9 @@ def _probabilities(labels: Sequence[Any], scores: ChoiceScores) -> dict[Any, flo
     return _sorted(dict(zip(labels, exponents / exponents.sum(), strict=True)))
 
 
-def _checked(model: object, example: Example, given: Any) -> dict[Any, float]:
+def _checked(model: object, example: Example, given: Any) -> Any:
+    if isinstance(given, list | tuple | set | frozenset):
+        return list(given)
     if not isinstance(given, Mapping):
         return {given: 1.0}  # a bare label
     if not given:

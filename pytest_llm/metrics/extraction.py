@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -32,6 +32,8 @@ from pytest_llm.metrics.class_counts import AVERAGES, SCORES, Average, Score
 from pytest_llm.metrics.classification import check_choice
 from pytest_llm.metrics.labels import Label, checked_labels, describe_labels, label_set
 from pytest_llm.statistics.jackknife import FloatArray, Scale
+from pytest_llm.tasks.extract import Extract
+from pytest_llm.tasks.task import Task
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -39,6 +41,10 @@ if TYPE_CHECKING:
 Span: TypeAlias = tuple[int, int, str]
 Match: TypeAlias = Literal["strict", "overlap"]
 Stray: TypeAlias = Literal["drop", "begin"]
+
+
+class WordSpans(list[Span]):
+    """Spans that are counted in words, so that they can be held against tags."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +66,7 @@ class EntityScore:
     labels: Sequence[Label] = ()
     """The labels of entities; empty: `fitted` reads them off the targets."""
 
-    task = None
+    task: ClassVar[Task] = Extract()
     lower_is_better = False
     scale: Scale = "linear"
     counts = "entities"
@@ -128,6 +134,8 @@ class EntityScore:
 
     def _found(self, example: Example, output: Any) -> set[Span]:
         values, target = _sequence(output, example, "output"), _sequence(example.target, example, "target")
+        if isinstance(output, WordSpans) and _are_tags(target):
+            return set(_spans(values, example, "output"))
         if len(values) and _are_tags(values) != _are_tags(target):
             raise MisuseError(
                 f"of the output and the target of example {example.label}, one is tags and the other spans; "

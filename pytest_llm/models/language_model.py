@@ -118,6 +118,17 @@ class Classifier(Protocol):
 
 
 @runtime_checkable
+class Extractor(Protocol):
+    """Anything that can say where the entities of a text are. Nothing has to be inherited.
+
+    A model that can leave out the end of a text takes a keyword `truncate: bool`.
+    """
+
+    def extract(self, texts: Sequence[str], /) -> Sequence[Sequence[tuple[int, int, str]]]:
+        """For each text its entities: `(start, end, label)`, counted in characters, the end excluded."""
+
+
+@runtime_checkable
 class Encoder(Protocol):
     """Anything that gives a text a place among others. Nothing has to be inherited.
 
@@ -149,7 +160,14 @@ class DistributionModel(Protocol):
 
 
 AnyModel: TypeAlias = (
-    LanguageModel | WindowedModel | ConditionalModel | MaskedLanguageModel | GenerativeModel | Classifier | Encoder
+    LanguageModel
+    | WindowedModel
+    | ConditionalModel
+    | MaskedLanguageModel
+    | GenerativeModel
+    | Classifier
+    | Encoder
+    | Extractor
 )
 
 

@@ -21,6 +21,7 @@ from pytest_llm.models.language_model import (
     Classifier,
     ConditionalModel,
     Encoder,
+    Extractor,
     GenerativeModel,
     LanguageModel,
     MaskedLanguageModel,
@@ -31,14 +32,18 @@ from pytest_llm.replaying import replaying
 from pytest_llm.transformer.config import Config
 
 if TYPE_CHECKING:
+    from pytest_llm.models.classifier_model import ClassifierModel
     from pytest_llm.models.core_model import CoreModel
     from pytest_llm.models.embedding_model import EmbeddingModel
     from pytest_llm.models.encoder_decoder_model import EncoderDecoderModel
     from pytest_llm.models.masked_model import MaskedModel
+    from pytest_llm.models.tagger_model import TaggerModel
     from pytest_llm.models.transformers_model import TransformersModel
 
-Pretrained: TypeAlias = "TransformersModel | EncoderDecoderModel | MaskedModel | EmbeddingModel"
-Kind: TypeAlias = Literal["causal", "encoder-decoder", "masked", "encoder"]
+Pretrained: TypeAlias = (
+    "TransformersModel | EncoderDecoderModel | MaskedModel | EmbeddingModel | ClassifierModel | TaggerModel"
+)
+Kind: TypeAlias = Literal["causal", "encoder-decoder", "masked", "encoder", "classifier", "tagger"]
 Model: TypeAlias = "AnyModel | str | Path | tuple[Any, Any]"
 Dtype: TypeAlias = Literal["auto", "float32", "bfloat16", "float16"]
 Loaded = TypeVar("Loaded")
@@ -62,12 +67,12 @@ def as_language_model(model: Model) -> AnyModel:
     if hasattr(model, "get_input_embeddings") or _is_core(model):
         raise MisuseError(f"{type(model).__name__} came without its tokenizer: give the pair (model, tokenizer)")
     # after that: modules of transformers generate tokens, no texts
-    if isinstance(model, GenerativeModel | Classifier | Encoder):
+    if isinstance(model, GenerativeModel | Classifier | Encoder | Extractor):
         return model
     raise MisuseError(
         f"{type(model).__name__} is no language model: expected a path, a hub id, a (model, tokenizer) pair or an object "
         f"with a method score(texts) that returns the log-probability of each token of each text (or score_pairs, "
-        f"pseudo_log_probs, generate, classify, embed)"
+        f"pseudo_log_probs, generate, classify, embed, extract)"
     )
 
 
@@ -79,8 +84,8 @@ def load_model(
     trust_remote_code: bool = False,
     allow_pickle: bool = False,
 ) -> Pretrained:
-    """Load a language model with `transformers`: causal, masked (BERT), encoder-decoder (T5) or an encoder without a head, which
-    embeds, as its configuration says.
+    """Load a language model with `transformers`: causal, masked (BERT), encoder-decoder (T5), with a head for sequences or
+    tokens, or an encoder without one, which embeds, as its configuration says.
 
     Args:
         source: a checkpoint folder, a `.gguf` file, a hub id, "tiny-decoder" (shipped), "smollm2" or "minilm" (the extras of
@@ -147,14 +152,20 @@ def _refuse_random_weights(source: str | Path, module: Any, found: dict[str, Any
 
 def kind_of(config: Any, classes: Iterable[str]) -> Kind:
     """What a model predicts, from its configuration and the names of its classes."""
+    names = tuple(classes)
+    for ending, kind in _HEADS.items():
+        if any(name.endswith(ending) for name in names):
+            return kind
     if getattr(config, "is_encoder_decoder", False):
         return "encoder-decoder"
-    names = tuple(classes)
-    if any(name.endswith("ForMaskedLM") for name in names):
-        return "masked"
     return "encoder" if any(_HEADLESS.fullmatch(name) for name in names) else "causal"
 
 
+_HEADS: dict[str, Kind] = {
+    "ForMaskedLM": "masked",
+    "ForSequenceClassification": "classifier",
+    "ForTokenClassification": "tagger",
+}
 _HEADLESS = re.compile("(?!.*(For|LMHead)).*Model")
 """`BertModel`, but neither `BertForMaskedLM` nor `GPT2LMHeadModel`."""
 
@@ -169,15 +180,21 @@ def _auto_class(kind: Kind) -> Any:
             return transformers.AutoModelForMaskedLM
         case "encoder":
             return transformers.AutoModel
+        case "classifier":
+            return transformers.AutoModelForSequenceClassification
+        case "tagger":
+            return transformers.AutoModelForTokenClassification
         case "causal":
             return transformers.AutoModelForCausalLM
 
 
 def _wrapped(kind: Kind, module: Any, tokenizer: Any, name: str | None = None, origin: str | None = None) -> Pretrained:
     share_cores()
+    from pytest_llm.models.classifier_model import ClassifierModel
     from pytest_llm.models.embedding_model import EmbeddingModel, Recipe, recipe_of
     from pytest_llm.models.encoder_decoder_model import EncoderDecoderModel
     from pytest_llm.models.masked_model import MaskedModel
+    from pytest_llm.models.tagger_model import TaggerModel
     from pytest_llm.models.transformers_model import TransformersModel
 
     match kind:
@@ -188,6 +205,10 @@ def _wrapped(kind: Kind, module: Any, tokenizer: Any, name: str | None = None, o
         case "encoder":
             recipe = Recipe() if origin is None else recipe_of(origin)
             return EmbeddingModel(module, tokenizer, name=name, recipe=recipe)
+        case "classifier":
+            return ClassifierModel(module, tokenizer, name=name)
+        case "tagger":
+            return TaggerModel(module, tokenizer, name=name)
         case "causal":
             return TransformersModel(module, tokenizer, name=name)
 

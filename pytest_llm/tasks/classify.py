@@ -26,6 +26,7 @@ class Classify:
         chat: use the tokenizer's chat template.
         system: the system message.
         delimiter: stands between prompt and label word.
+        truncate: of a classification head: leave out what is behind the longest text that it reads; else that is an error.
     """
 
     labels: Sequence[Any] | Mapping[Any, str] | None = None
@@ -36,6 +37,7 @@ class Classify:
     chat: bool = False
     system: str | None = None
     delimiter: str = " "
+    truncate: bool = False
     words: Mapping[Any, str] | None = field(init=False)
 
     def __post_init__(self) -> None:
@@ -47,6 +49,8 @@ class Classify:
             raise MisuseError(f"labels={self.labels!r}: expected a list of labels")
         else:
             words = {label: str(label) for label in self.labels}
+        if words is not None and self.truncate:
+            raise MisuseError("truncate=True cuts what a classification head reads: a prompt is not cut")
         object.__setattr__(self, "words", words)
         if words is not None:
             _ = self.choose  # checks prompt and words
@@ -74,5 +78,5 @@ class Classify:
     def signature(self) -> str:
         """All settings that change the output."""
         if self.words is None:
-            return "task:classify|by:head"
+            return "task:classify|by:head" + ("|truncate:yes" if self.truncate else "")
         return self.choose.signature.replace("task:choose", "task:classify|by:label words", 1)

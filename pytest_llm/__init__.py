@@ -84,7 +84,7 @@ if TYPE_CHECKING:
     from pytest_llm.data.embedded import embedded
     from pytest_llm.data.example import Example
     from pytest_llm.data.loading import Columns, load_examples
-    from pytest_llm.errors import MetricWarning, MisuseError
+    from pytest_llm.errors import CacheWarning, MetricWarning, MisuseError
     from pytest_llm.inference.calibration import Calibration
     from pytest_llm.inference.engine import Engine
     from pytest_llm.inference.measure import measure
@@ -114,6 +114,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "CacheWarning": "errors",
     "Calibration": "inference.calibration",
     "ChoiceScores": "metrics.multiple_choice",
     "Choose": "tasks.choose",
@@ -193,6 +194,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "CacheWarning",
     "Calibration",
     "ChoiceScores",
     "Choose",

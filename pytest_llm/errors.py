@@ -13,6 +13,12 @@ class MetricWarning(UserWarning):
     __module__ = "pytest_llm"
 
 
+class CacheWarning(UserWarning):
+    """The cache on disk cannot be used, or a part of it; the run goes on without, and its numbers are the same."""
+
+    __module__ = "pytest_llm"
+
+
 class UndecidedError(Exception):
     """A drop that may be chance, where the test asked for "skip" or "xfail" then; the plugin ends the test so."""
 

@@ -7,10 +7,10 @@ process, no output until a test uses us. What only some runs need is imported wh
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache, partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -35,6 +35,7 @@ from pytest_llm.reports.properties import VERDICT, properties
 if TYPE_CHECKING:
     from pytest_llm.baselines.shelf import Shelf
     from pytest_llm.data.sampling import Sample
+    from pytest_llm.inference.cache import Cache
     from pytest_llm.models.devices import GpuRequirement
     from pytest_llm.reports.gates import Correction
     from pytest_llm.thresholds import Threshold, ThresholdFile
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
 MISUSE = pytest.StashKey[str]()
 SAMPLE: pytest.StashKey[Sample] = pytest.StashKey()
+CACHE_SIZE = pytest.StashKey[int]()
 CHANGES: pytest.StashKey[list[NoRegression]] = pytest.StashKey()
 THRESHOLDS: pytest.StashKey[dict[str, Threshold]] = pytest.StashKey()
 GATES = pytest.StashKey[int]()
@@ -128,6 +130,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="FILE",
         help="judge what a run measured (its --llm-json) by today's limits, tolerances and baselines; no model is loaded",
     )
+    group.addoption(
+        "--llm-cache",
+        metavar="DIR",
+        help="where models' answers are kept for later sessions: a folder, or off (default: in pytest's own cache)",
+    )
+    parser.addini("llm_cache", "where answers of models are kept for later sessions: a folder, or off; as --llm-cache")
+    parser.addini("llm_cache_size", "how large the cache of answers may become, such as 500MB (default: 2GB)")
     parser.addini("llm_model", "the model of the fixture llm where neither --llm-model nor PYTEST_LLM_MODEL is given")
     parser.addini(
         "llm_anchor", "a baseline, such as the last release, that the change in all is stated against, besides"
@@ -136,6 +145,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini(
         "llm_thresholds", "a TOML file of limits: one table per suite name or test id (path from the ini file)"
     )
+
+
+@contextmanager
+def _misuse_of(origin: str) -> Iterator[None]:
+    try:
+        yield
+    except MisuseError as error:
+        raise pytest.UsageError(f"{origin}: {error}") from None
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -147,10 +164,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if limit := config.getoption("llm_limit"):
         from pytest_llm.data.sampling import parse_sample
 
-        try:
+        with _misuse_of("--llm-limit"):
             config.stash[SAMPLE] = parse_sample(limit)
-        except MisuseError as error:
-            raise pytest.UsageError(f"--llm-limit: {error}") from None
     if config.getoption("llm_rejudge"):
         from pytest_llm.rejudging import rejudge
 
@@ -161,6 +176,11 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[GATES] = _declared_gates(config.getini("llm_gates"))
         config.stash[REPORTED] = Reported()
         config.pluginmanager.register(config.stash[REPORTED])
+    if size := config.getini("llm_cache_size"):
+        from pytest_llm.models.devices import parse_memory
+
+        with _misuse_of("ini key llm_cache_size"):
+            config.stash[CACHE_SIZE] = parse_memory(size)
     for line in help_lines():
         config.addinivalue_line("markers", line)
 
@@ -214,7 +234,7 @@ class Reported:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
-    with remembering(), _asking(session.config):
+    with remembering(partial(_cache, session.config)), _asking(session.config):
         result = yield
     if (correction := _correction(session.config)) is not None:
         session.testsfailed += correction.fails
@@ -228,6 +248,18 @@ def _correction(config: pytest.Config) -> Correction | None:
     from pytest_llm.reports.gates import corrected, gates_of
 
     return corrected(gates_of(config.stash[REPORTED].said), config.stash[GATES])
+
+
+def _cache(config: pytest.Config) -> Cache | None:
+    """The answers of earlier sessions, unless they are switched off; no file is made before something is looked up."""
+    from pytest_llm.inference.cache import DEFAULT_SIZE, cache_at
+
+    own = getattr(config, "cache", None)  # there is none under -p no:cacheprovider
+    usual = None if own is None else partial(own.mkdir, "llm-regression")
+    size = config.stash.get(CACHE_SIZE, DEFAULT_SIZE)
+    if asked := config.getoption("llm_cache") or os.environ.get("PYTEST_LLM_CACHE"):
+        return cache_at(asked, config.invocation_params.dir, usual, size)
+    return cache_at(config.getini("llm_cache"), config.rootpath, usual, size)
 
 
 @contextmanager
@@ -264,10 +296,8 @@ def _read_markers(item: pytest.Item, file: ThresholdFile | None) -> None:
     if file is not None or marks:
         from pytest_llm.thresholds import NO_FILE, thresholds_of
 
-        try:
+        with _misuse_of(item.nodeid):
             thresholds = thresholds_of(item.nodeid, marks, file or NO_FILE)
-        except MisuseError as error:
-            raise pytest.UsageError(f"{item.nodeid}: {error}") from None
         if thresholds:
             item.stash[THRESHOLDS] = thresholds
     if changes := asked_by(item, "llm_no_regression"):
@@ -378,23 +408,10 @@ def _threshold_file(config: pytest.Config, items: list[pytest.Item]) -> Threshol
     from pytest_llm.thresholds import ThresholdFile
 
     base = config.inipath.parent if config.inipath else config.rootpath
+    selected = any("::" in str(argument) for argument in config.args)
     try:
         file = ThresholdFile.read(base / name)
+        file.refuse_dead_keys(config.rootpath, [item.nodeid for item in items], selected=selected)
     except MisuseError as error:
         raise pytest.UsageError(str(error)) from None
-    _refuse_dead_keys(config, items, file)
     return file
-
-
-def _refuse_dead_keys(config: pytest.Config, items: list[pytest.Item], file: ThresholdFile) -> None:
-    """A key whose test was renamed or removed would be a gate that silently vanished."""
-    from pytest_llm.thresholds import containers
-
-    collected = {part for item in items for part in containers(item.nodeid)}
-    selected = any("::" in str(argument) for argument in config.args)
-    for key in file.test_ids():
-        path = Path(config.rootpath, key.partition("::")[0])
-        if not path.is_file():
-            raise pytest.UsageError(f"{file.name}: [{key}] names a file that is not there: {path}")
-        if not selected and key.partition("::")[0] in collected and key not in collected:
-            raise pytest.UsageError(f"{file.name}: [{key}] names a test that its file does not have")

@@ -103,6 +103,25 @@ class ThresholdFile:
         """The keys that name a test, a class or a module, not a suite."""
         return (key for key in self.tables if is_test_id(key))
 
+    def refuse_dead_keys(self, root: Path, node_ids: Collection[str], *, selected: bool) -> None:
+        """A key whose test was renamed or removed would be a gate that silently vanished.
+
+        Args:
+            root: what test ids are relative to.
+            node_ids: of the tests that were collected.
+            selected: whether single tests were asked for, so that others of their file are not there.
+
+        Raises:
+            MisuseError: a key names a file, or a test in a file that was collected, that is not there.
+        """
+        collected = {part for node_id in node_ids for part in containers(node_id)}
+        for key in self.test_ids():
+            path = Path(root, key.partition("::")[0])
+            if not path.is_file():
+                raise MisuseError(f"{self.name}: [{key}] names a file that is not there: {path}")
+            if not selected and key.partition("::")[0] in collected and key not in collected:
+                raise MisuseError(f"{self.name}: [{key}] names a test that its file does not have")
+
 
 NO_FILE = ThresholdFile("", {})
 

@@ -6,7 +6,7 @@ distributions (`data.stored_reference`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -26,11 +26,13 @@ from pytest_llm.inference.distributions import (
     texts_of,
 )
 from pytest_llm.inference.engine import ask
-from pytest_llm.inference.memo import remembered
+from pytest_llm.inference.memo import remember, remembered
 from pytest_llm.metrics.divergence import TokenDivergence
 from pytest_llm.models.language_model import AnyModel, DistributionModel, provenance
 from pytest_llm.models.loading import Model, as_language_model
+from pytest_llm.statistics.jackknife import FloatArray
 from pytest_llm.tasks.compare import Compare
+from pytest_llm.tasks.score import Score
 
 if TYPE_CHECKING:
     import torch
@@ -86,7 +88,7 @@ def compare(model: AnyModel, examples: Sequence[Example], task: Compare) -> list
     if isinstance(reference, StoredReference):
         _refuse_other_model(candidate, reference)
         places = {example.id: reference.rows_of(example, tokens) for example, tokens in texts}
-        side, named = partial(_by_file, reference, places), str(reference)
+        side, named, base = partial(_by_file, reference, places), str(reference), None
     else:
         base = distribution_model(reference)
         _refuse_other_tokens(candidate, base, texts)
@@ -97,14 +99,37 @@ def compare(model: AnyModel, examples: Sequence[Example], task: Compare) -> list
         for stretches, own in distributions(candidate, missing, length):
             for stretch, rows in zip(stretches, side(stretches, own), strict=True):
                 pieces[stretch.example.id].append(rows)
-        return [_joined(of_text) for of_text in pieces.values()]
+        outputs = [_joined(of_text) for of_text in pieces.values()]
+        _remember_scores(candidate, missing, length, [output.log_prob for output in outputs])
+        if base is not None:
+            _remember_scores(base, missing, length, [output.reference_log_prob for output in outputs])
+        return outputs
+
+    def in_words() -> str | None:
+        """The request, for the cache on disk; a stored reference is told by what is in it, a model by its cache key."""
+        told = known if base is None else getattr(base, "cache_key", lambda: None)()
+        return None if told is None else f"compare in windows of {length} with {told}"
 
     known = getattr(reference, "fingerprint", lambda: None)()
     if known is None:  # nobody can tell whether the reference is still what it was
         outputs = compute(texts)
     else:
-        outputs = remembered(candidate, texts, (Compare, length, known), compute, lambda text: text[0].text)
+        outputs = remembered(
+            candidate, texts, (Compare, length, known), compute, lambda text: text[0].text, lasting=in_words
+        )
     return [replace(output, reference=named) for output in outputs]  # a copy of the file may have another name
+
+
+def _remember_scores(
+    model: DistributionModel, texts: Sequence[Text], length: int, log_probs: Sequence[FloatArray]
+) -> None:
+    """What perplexity asks of these texts is known now: where the windows are those that it would have cut."""
+    same: dict[Hashable, FloatArray] = {
+        example.text: found.copy()
+        for (example, tokens), found in zip(texts, log_probs, strict=True)
+        if len(tokens) <= length or length == model.max_length
+    }
+    remember(model, Score(), same)
 
 
 def tokenizer_hash(model: object) -> str | None:

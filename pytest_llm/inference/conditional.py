@@ -14,6 +14,8 @@ from pytest_llm.models.language_model import AnyModel, ConditionalModel, MaskedL
 from pytest_llm.statistics.jackknife import FloatArray
 from pytest_llm.tasks.score import MaskedScore, PairScore
 
+_CHARACTERS_PER_TOKEN = 4
+
 
 def score_pairs(model: AnyModel, examples: Sequence[Example], request: PairScore) -> list[FloatArray]:
     """The log-probabilities of the tokens of each example's target, given its text.
@@ -62,7 +64,15 @@ def score_masked(model: AnyModel, examples: Sequence[Example], request: MaskedSc
         given = ask(model, "pseudo_log_probs", texts, within_word=request.within_word)
         return checked_answers(f"{type(model).__name__}.pseudo_log_probs", missing, given)
 
-    outputs = remembered(model, examples, request, compute, text_of)
+    # each token is asked for in a row of its own, as long as the text
+    outputs = remembered(
+        model,
+        examples,
+        request,
+        compute,
+        text_of,
+        effort=lambda example: len(example.text) ** 2 // _CHARACTERS_PER_TOKEN,
+    )
     refuse_positive(examples, outputs)
     return outputs
 

@@ -51,6 +51,12 @@ class Engine:
         count = max(self.processes, len(self.devices))
         return count if count > 1 or self.devices else 0
 
+    @property
+    def policy(self) -> str:
+        """What of it an answer depends on: whether texts are asked together, and on which kinds of devices."""
+        kinds = sorted({device.partition(":")[0] for device in self.devices})
+        return " on ".join(["one at a time" if self.deterministic else "together", *kinds])
+
 
 _current: ContextVar[Engine] = ContextVar("pytest_llm_engine", default=Engine())  # noqa: B039  # it is frozen
 

@@ -1,20 +1,30 @@
-"""What the model has already said in this session: the second test on the same model and texts makes no forward pass.
+"""What the model has already said: the second test on the same model and texts makes no forward pass, the second session neither.
 
 An answer is remembered under everything that it depends on: the model's fingerprint, which takes in every element of its
 weights, the request, and the text (or what else is asked about: a source and its target). A model that has no fingerprint, or
 gives None, is asked each time. The plugin binds a memo for the length of a test session; outside pytest nothing is
-remembered. Standard library only: the plugin loads this at start-up.
+remembered.
+
+Behind the memo stands the cache on disk, if the plugin has given one, for models that have a `cache_key`: what they are made of,
+as text that is the same in every process. Then a model is asked in parts, each of which is on disk before the next one begins, so
+that a run that was killed goes on where it was. Which texts are asked together changes the last digits (`engine`), so a run that
+goes on may differ there from one that was never killed.
+
+Standard library only: the plugin loads this at start-up.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from pytest_llm.data.example import Example
+    from pytest_llm.inference.cache import Cache
+    from pytest_llm.inference.cache_file import Question
 
 Item = TypeVar("Item")
 Output = TypeVar("Output")
@@ -24,11 +34,30 @@ MOST_KEPT = 8
 """How many pairs of a model's state and a request are remembered; the one unused for longest goes first."""
 
 
-class Memo:
-    """Outputs by text or pair, for each pair of a model's state and a request."""
+@dataclass
+class Tally:
+    """Where answers came from; equal questions of one call are one."""
 
-    def __init__(self) -> None:
+    remembered: int = 0
+    """From this session."""
+    cached: int = 0
+    """From disk: of an earlier session, or of another process."""
+    computed: int = 0
+    """From the model."""
+
+
+class Memo:
+    """Outputs by text or pair, for each pair of a model's state and a request.
+
+    Args:
+        open_cache: gives the cache on disk, when it is first needed; None where there is none.
+    """
+
+    def __init__(self, open_cache: Callable[[], Cache | None] | None = None) -> None:
         self._kept: dict[tuple[Hashable, Hashable], Outputs] = {}
+        self._open_cache = open_cache
+        self._cache: Cache | None = None
+        self.tally = Tally()
 
     def outputs(self, state: Hashable, request: Hashable) -> Outputs:
         """What is known for this pair, to read and to add to."""
@@ -38,24 +67,54 @@ class Memo:
             del self._kept[next(iter(self._kept))]
         return found
 
+    @property
+    def cache(self) -> Cache | None:
+        """The cache on disk."""
+        if self._open_cache is not None:
+            self._cache, self._open_cache = self._open_cache(), None
+        return self._cache
 
-def text_of(example: Example) -> Hashable:
-    """What outputs are remembered under where only the text is asked about."""
-    return example.text
+    def close(self) -> None:
+        """Let the file of the cache go."""
+        if self._cache is not None:
+            self._cache.close()
 
 
 _current: ContextVar[Memo | None] = ContextVar("pytest_llm_memo", default=None)
+_repeat: ContextVar[int] = ContextVar("pytest_llm_repeat", default=0)
 
 
 @contextmanager
-def remembering() -> Iterator[Memo]:
+def remembering(open_cache: Callable[[], Cache | None] | None = None) -> Iterator[Memo]:
     """Bind a fresh memo for the length of a `with` block."""
-    memo = Memo()
+    memo = Memo(open_cache)
     token = _current.set(memo)
     try:
         yield memo
     finally:
         _current.reset(token)
+        memo.close()
+
+
+@contextmanager
+def repeating(index: int) -> Iterator[None]:
+    """Within the block answers are those of repeat number `index`: a model that is asked again is asked, not looked up."""
+    token = _repeat.set(index)
+    try:
+        yield
+    finally:
+        _repeat.reset(token)
+
+
+def tally() -> Tally | None:
+    """Where the answers of this session came from so far; None where nothing is remembered."""
+    memo = _current.get()
+    return None if memo is None else memo.tally
+
+
+def text_of(example: Example) -> Hashable:
+    """What outputs are remembered under where only the text is asked about."""
+    return example.text
 
 
 def remembered(
@@ -64,30 +123,126 @@ def remembered(
     request: Hashable,
     compute: Callable[[list[Item]], list[Output]],
     key: Callable[[Item], Hashable],
+    *,
+    lasting: Callable[[], str | None] | None = None,
+    effort: Callable[[Item], int] | None = None,
 ) -> list[Output]:
     """The output for each item, computed only where it is not known yet; items with equal keys are computed once.
 
     Args:
-        model: asked for `fingerprint()`, if it has that.
+        model: asked for `fingerprint()`, and for `cache_key()` where answers may be kept on disk, if it has these.
         items: any number of examples, prompts or pairs.
         request: what is asked of the model.
         compute: gives the outputs for the items that it is handed.
-        key: all of an item that the output depends on.
+        key: all of an item that the output depends on: a text, or a pair of texts.
+        lasting: gives the request as text that is the same in every process, None if there is none; by default its `repr`.
+        effort: what an item takes, in characters of text that are read; by default those of its key.
     """
-    memo, fingerprint = _current.get(), getattr(model, "fingerprint", None)
-    state = fingerprint() if memo is not None and fingerprint is not None else None
-    known: Outputs = {}
-    if memo is not None and state is not None:
-        from pytest_llm.inference.engine import current_engine  # not at start-up
-
-        known = memo.outputs(state, (request, current_engine().deterministic))
-    missing: dict[Hashable, Item] = {}
+    wanted: dict[Hashable, Item] = {}
     for item in items:
-        if key(item) not in known:
-            missing.setdefault(key(item), item)
-    if missing:
-        for item, output in zip(missing.values(), compute(list(missing.values())), strict=True):
+        wanted.setdefault(key(item), item)
+    known = _Known(model, request, lasting)
+    known.look_up(wanted)
+    missing = {name: item for name, item in wanted.items() if name not in known.outputs}
+    for part in known.parts(missing, effort):
+        outputs = compute(list(part.values()))
+        known.add(dict(zip(part, outputs, strict=True)))
+    if known.memo is not None:
+        known.memo.tally.computed += len(missing)
+    return [known.outputs[key(item)] for item in items]
+
+
+def remember(model: object, request: Hashable, outputs: Mapping[Hashable, object]) -> None:
+    """Remember what was found out beside another question; what is known stays, to the last digit."""
+    known = _Known(model, request)
+    known.add({name: output for name, output in outputs.items() if name not in known.outputs})
+
+
+class _Known:
+    """What is known of a model in its present state for one request: in memory, and behind that on disk."""
+
+    def __init__(self, model: object, request: Hashable, lasting: Callable[[], str | None] | None = None) -> None:
+        self.memo = _current.get()
+        self.outputs: Outputs = {}
+        self._model, self._request, self._lasting = model, request, lasting
+        self._asked: Question | None = None
+        self._is_told = False
+        state = None if self.memo is None else _state_of(model)
+        if self.memo is not None and state is not None:
+            from pytest_llm.inference.engine import current_engine  # not at start-up
+
+            self.outputs = self.memo.outputs(state, (request, current_engine().policy, _repeat.get()))
+
+    @property
+    def cache(self) -> Cache | None:
+        return None if self.memo is None else self.memo.cache
+
+    @property
+    def question(self) -> Question | None:
+        """What is asked, as the cache on disk knows it; None where it must not be looked up there."""
+        if not self._is_told:
+            self._is_told = True
+            self._asked = self._told()
+        return self._asked
+
+    def _told(self) -> Question | None:
+        model_key = getattr(self._model, "cache_key", None)
+        if self.cache is None or model_key is None or (made_of := model_key()) is None:
+            return None
+        request = repr(self._request) if self._lasting is None else self._lasting()
+        if request is None:
+            return None
+        from pytest_llm.inference.cache import question_of
+        from pytest_llm.inference.engine import current_engine
+        from pytest_llm.models.language_model import provenance
+
+        named = str(provenance(self._model))  # type: ignore[arg-type]  # any object will do
+        return question_of(made_of, named, request, current_engine().policy, _repeat.get())
+
+    def look_up(self, names: Mapping[Hashable, object]) -> None:
+        """See what is known of these, if need be on disk."""
+        missing = [name for name in names if name not in self.outputs]
+        if self.memo is None:
+            return
+        self.memo.tally.remembered += len(names) - len(missing)
+        if missing and self.cache is not None and self.question is not None:
+            found = self.cache.find(self.question, missing)
+            self.memo.tally.cached += len(found)
+            self.outputs.update(found)
+
+    def parts(
+        self, missing: Mapping[Hashable, Item], effort: Callable[[Item], int] | None
+    ) -> Iterator[dict[Hashable, Item]]:
+        """What is computed, and remembered, at once: everything, if nothing is kept on disk."""
+        if not missing:
+            return
+        if self.cache is None or self.question is None:
+            yield dict(missing)
+            return
+        from pytest_llm.inference.parts import least_effort, parts
+
+        names = list(missing)
+        texts = ["".join(name) for name in names]  # type: ignore[arg-type]  # a text, or a pair
+        efforts = list(map(len, texts)) if effort is None else [effort(item) for item in missing.values()]
+        for part in parts(texts, efforts, least_effort(self._model)):
+            yield {names[place]: missing[names[place]] for place in part}
+
+    def add(self, outputs: Mapping[Hashable, object]) -> None:
+        """Remember these."""
+        if not outputs:
+            return
+        for output in outputs.values():
             if hasattr(output, "flags"):
                 output.flags.writeable = False  # an array that is handed out more than once
-            known[key(item)] = output
-    return [known[key(item)] for item in items]
+        self.outputs.update(outputs)
+        if self.cache is not None and self.question is not None:
+            self.cache.keep(self.question, outputs)
+
+
+def _state_of(model: object) -> Hashable | None:
+    """What tells a model from itself at another time."""
+    for name in ("fingerprint", "cache_key"):
+        if (own := getattr(model, name, None)) is not None:
+            state: Hashable | None = own()
+            return state
+    return None

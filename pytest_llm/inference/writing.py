@@ -14,6 +14,8 @@ from pytest_llm.models.language_model import AnyModel, GenerativeModel
 from pytest_llm.tasks.generate import Generate
 from pytest_llm.tasks.prompt import Prompt
 
+_CHARACTERS_PER_TOKEN = 4
+
 
 def write(model: AnyModel, examples: Sequence[Example], task: Generate) -> list[str]:
     """What the model writes after each example's prompt, and what the task's filter makes of it.
@@ -33,7 +35,14 @@ def write(model: AnyModel, examples: Sequence[Example], task: Generate) -> list[
     def compute(missing: list[str]) -> list[Any]:
         return ask(model, "generate", missing, decoding=task.decoding)
 
-    written = remembered(model, prompts, ("generate", task.decoding), compute, lambda prompt: prompt)
+    written = remembered(
+        model,
+        prompts,
+        ("generate", task.decoding),
+        compute,
+        lambda prompt: prompt,
+        effort=lambda prompt: len(prompt) + _CHARACTERS_PER_TOKEN * task.decoding.max_tokens,
+    )
     for example, text in zip(examples, written, strict=True):
         if not isinstance(text, str):
             raise MisuseError(f"{type(model).__name__}.generate returned {text!r} for {example.label}; expected a text")

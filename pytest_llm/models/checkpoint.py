@@ -10,6 +10,7 @@ import torch
 
 from pytest_llm.data.provenance import Identity, Provenance
 from pytest_llm.errors import MisuseError
+from pytest_llm.models.cache_key import cache_key
 from pytest_llm.models.fingerprint import fingerprint
 from pytest_llm.models.identity import identity
 from pytest_llm.models.memory import Budget, budget_for
@@ -86,6 +87,10 @@ class Checkpoint:
     def fingerprint(self) -> Hashable | None:
         """Changes with anything that changes the model's answers; None where that cannot be told."""
         return fingerprint(self.module, self.tokenizer)
+
+    def cache_key(self) -> str | None:
+        """The same in every process for a model that gives the same answers; None where that cannot be told in full."""
+        return cache_key(self)
 
     def identity(self) -> Identity:
         """Digests of weights and tokenizer, the same in every process."""

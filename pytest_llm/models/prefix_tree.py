@@ -15,12 +15,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 LEAST_SHARED = 8
 """A shorter common beginning is not worth an attention call of its own."""
 
 Tokens: TypeAlias = tuple[int, ...]
+Sliced = TypeVar("Sliced", Tokens, str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +101,8 @@ def plan_packs(segments: Sequence[Segment], tokens_per_pack: int) -> list[Pack]:
     return packs
 
 
-def common_length(left: Tokens, right: Tokens) -> int:
-    """How many tokens two sequences begin with in common; by bisection, so that Python compares whole stretches."""
+def common_length(left: Sliced, right: Sliced) -> int:
+    """How many tokens, or characters, two sequences begin with in common; by bisection, so that Python compares whole stretches."""
     low, high = 0, min(len(left), len(right))
     while low < high:
         middle = (low + high + 1) // 2

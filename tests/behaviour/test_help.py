@@ -32,6 +32,8 @@ def test_options_and_ini_keys_are_in_the_help(pytester: pytest.Pytester) -> None
         "--llm-nightly",
         "--llm-deterministic",
         "--llm-processes=N",
+        "--llm-cache=DIR",
+        "llm_cache_size",
         "llm_model",
         "llm_thresholds",
     ):

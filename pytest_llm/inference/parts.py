@@ -1,0 +1,43 @@
+"""In which parts a long list of texts is asked about, where each part is kept before the next one is asked.
+
+A part that ends costs what the next one reads again: the beginning that texts on both sides of the cut have in common (a few-shot
+block stands before every question of a set). So a list is cut only where that is small beside what the part has read. The cuts
+depend on the texts and the device, not on the clock: the same list is cut in the same places.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from pytest_llm.inference.engine import current_engine
+from pytest_llm.models.prefix_tree import common_length
+
+SHARE_READ_TWICE = 0.02
+_ROWS_PER_PART = 15
+_TOKENS_PER_ROW = 1024
+_CHARACTERS_PER_TOKEN = 4
+
+
+def least_effort(model: object) -> int:
+    """How many characters a part has at least: about 15 rows of the length that the model reads at once, for each process."""
+    tokens = getattr(getattr(model, "budget", None), "tokens", _TOKENS_PER_ROW)
+    return _ROWS_PER_PART * max(tokens, _TOKENS_PER_ROW) * _CHARACTERS_PER_TOKEN * max(1, current_engine().workers)
+
+
+def parts(texts: Sequence[str], efforts: Sequence[int], least: int) -> Iterator[range]:
+    """Which texts stand in each part.
+
+    Args:
+        texts: all that the model reads of each item.
+        efforts: what each item takes, in characters that are read.
+        least: of the efforts, which a part has together, but for the last one.
+    """
+    first, done = 0, 0
+    for index, text in enumerate(texts):
+        shared = common_length(texts[index - 1], text) if index else 0
+        if done >= least and shared <= SHARE_READ_TWICE * done:
+            yield range(first, index)
+            first, done, shared = index, 0, 0
+        done += max(0, efforts[index] - shared)
+    if texts:
+        yield range(first, len(texts))

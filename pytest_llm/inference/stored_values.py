@@ -1,0 +1,95 @@
+"""Answers as bytes, for the cache on disk: a letter for the kind, then numbers as they lie in memory, or JSON. No pickle.
+
+Arrays of numbers, texts, labels with their probabilities, and what two models make of the tokens of a text. Everything is read back
+bit for bit.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import astuple, is_dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from pytest_llm.metrics.divergence import TokenDivergence
+
+_LABELS = (str, int, float, bool, type(None))
+_TYPES = {"f": "<f4", "d": "<f8"}
+
+
+def to_bytes(value: object) -> bytes | None:
+    """None for a kind of answer that is not kept."""
+    if isinstance(value, np.ndarray):
+        return None if (packed := _packed(value)) is None else b"a" + packed
+    if type(value) in _LABELS:
+        return b"j" + json.dumps(value).encode()
+    if isinstance(value, Mapping):
+        pairs = list(value.items())
+        if all(type(label) in _LABELS and type(p) is float for label, p in pairs):
+            return b"m" + json.dumps(pairs).encode()
+        return None
+    if is_dataclass(value) and isinstance(value, _token_divergence()):
+        *arrays, reference = astuple(value)
+        parts = [json.dumps(reference).encode(), *map(_packed, arrays)]
+        if all(part is not None for part in parts):
+            return b"d" + b"".join(len(part).to_bytes(4, "little") + part for part in parts if part is not None)
+    return None
+
+
+def from_bytes(data: bytes) -> Any:
+    """The answer again; arrays are read-only.
+
+    Raises:
+        ValueError: these are not the bytes of an answer.
+    """
+    kind, rest = data[:1], data[1:]
+    match kind:
+        case b"a":
+            return _unpacked(rest)
+        case b"j":
+            return json.loads(rest)
+        case b"m":
+            return dict(json.loads(rest))
+        case b"d":
+            reference, *arrays = _split(rest)
+            kl, same, delta, log_prob, of_reference = map(_unpacked, arrays)
+            return _token_divergence()(kl, same, delta, log_prob, of_reference, json.loads(reference))
+    raise ValueError(f"an answer of an unknown kind, {kind!r}")
+
+
+def _token_divergence() -> type[TokenDivergence]:
+    from pytest_llm.metrics.divergence import TokenDivergence  # with all metrics: only where it is needed
+
+    return TokenDivergence
+
+
+def _packed(array: NDArray[Any]) -> bytes | None:
+    """Type, type that is stored, and numbers: float64 that came from float32, as log-probabilities do, takes half."""
+    if array.ndim != 1 or array.dtype.char not in _TYPES or not array.dtype.isnative:
+        return None
+    kind = stored = array.dtype.char
+    with np.errstate(over="ignore"):
+        small = array.astype(np.float32)
+    if np.array_equal(small.astype(np.float64).view(np.int64), array.astype(np.float64).view(np.int64)):
+        stored, array = "f", small
+    return f"{kind}{stored}".encode() + array.astype(_TYPES[stored]).tobytes()
+
+
+def _unpacked(data: bytes) -> NDArray[Any]:
+    kind, stored = data[:1].decode(), data[1:2].decode()
+    array = np.frombuffer(data, _TYPES[stored], offset=2).astype(kind)
+    array.flags.writeable = False
+    return array
+
+
+def _split(data: bytes) -> list[bytes]:
+    parts, place = [], 0
+    while place < len(data):
+        end = place + 4 + int.from_bytes(data[place : place + 4], "little")
+        parts.append(data[place + 4 : end])
+        place = end
+    return parts

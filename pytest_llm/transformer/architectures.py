@@ -111,6 +111,13 @@ class TextEmbedder(nn.Module):
         self.config = config
         self.body = Encoder(config)
 
+    @classmethod
+    def of(cls, encoder: Encoder) -> TextEmbedder:
+        """With the weights of an encoder, which are not copied."""
+        model = cls(encoder.config)
+        model.body = encoder
+        return model.train(encoder.training)
+
     def forward(self, tokens: Tensor, mask: Tensor | None = None, *, segments: Tensor | None = None) -> Tensor:
         """`[batch, width]`; the product of two rows is the cosine of the angle between them."""
         return mean_embedding(self.body(tokens, mask, segments=segments), real_tokens(tokens, mask))

@@ -27,12 +27,7 @@ class CoreModule(nn.Module):
     def __init__(self, core: Any, start_token: int | None = None) -> None:
         super().__init__()
         self.core = core
-        self.config = _Stated(
-            core,
-            max_position_embeddings=core.config.max_length,
-            is_encoder_decoder=isinstance(core, Seq2SeqLM),
-            decoder_start_token_id=start_token,
-        )
+        self.config = _Stated(core, start_token)
 
     def forward(
         self,
@@ -81,11 +76,13 @@ class CoreModule(nn.Module):
         return type(self.core).__name__
 
 
-class _Stated(SimpleNamespace):
+class _Stated:
     """A configuration with the names of `transformers`."""
 
-    def __init__(self, core: Any, **names: Any) -> None:
-        super().__init__(**names)
+    def __init__(self, core: Any, start_token: int | None) -> None:
+        self.max_position_embeddings: int = core.config.max_length
+        self.is_encoder_decoder = isinstance(core, Seq2SeqLM)
+        self.decoder_start_token_id = start_token
         self._own = {"class": type(core).__name__, **dataclasses.asdict(core.config)}
 
     def get_text_config(self) -> _Stated:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from typing import Any
 
 import numpy as np
@@ -27,7 +29,7 @@ from pytest_llm.models.core_model import (
     core_model,
     load_core_model,
 )
-from pytest_llm.models.language_model import identity
+from pytest_llm.models.language_model import Window, identity
 from pytest_llm.models.loading import as_language_model
 from pytest_llm.models.transformers_model import TransformersModel
 from pytest_llm.tasks.decoding import Decoding
@@ -116,6 +118,12 @@ def test_it_knows_itself_again(core: CoreCausalModel) -> None:
     assert identity(core).weights
     use_attention(core.core, attention_formula)
     assert core.fingerprint() != before
+
+
+def test_it_can_be_copied_and_sent_to_another_process(core: CoreCausalModel) -> None:
+    expected = core.score_windows([Window((0, 5, 9, 30), 3)])[0]
+    for twin in (copy.deepcopy(core), pickle.loads(pickle.dumps(core))):
+        np.testing.assert_array_equal(twin.score_windows([Window((0, 5, 9, 30), 3)])[0], expected)
 
 
 def test_masked_tokens_are_predicted_as_by_transformers() -> None:

@@ -1,0 +1,59 @@
+"""What a model is shown and what it should say: the one form that all objectives bring their data into."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from pytest_llm.errors import MisuseError
+
+IGNORED = -100
+"""The target of a place where nothing is predicted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Inputs of a model's forward by name, and the token or label that it should predict at each place."""
+
+    inputs: dict[str, Tensor]
+    targets: Tensor
+    """Of the shape of the logits without their last dimension; `IGNORED` where nothing is predicted."""
+
+    @property
+    def predicted(self) -> int:
+        """How many places have a target."""
+        return int((self.targets != IGNORED).sum())
+
+    def to(self, device: torch.device) -> Batch:
+        return Batch({name: tensor.to(device) for name, tensor in self.inputs.items()}, self.targets.to(device))
+
+
+Objective: TypeAlias = Callable[[int], Batch]
+"""Batch number n. It is the same whenever it is asked for: that is what makes a run resumable."""
+
+
+def total_loss(model: nn.Module, batch: Batch) -> Tensor:
+    """`-Σ log p(target)` over all places that have one, in nats, from a float32 softmax.
+
+    Raises:
+        MisuseError: there is no target at all.
+    """
+    if not batch.predicted:
+        raise MisuseError("a batch has no targets: there is nothing to learn from it")
+    logits: Tensor = model(**batch.inputs)
+    return cross_entropy(logits.flatten(0, -2).float(), batch.targets.flatten(), ignore_index=IGNORED, reduction="sum")
+
+
+@torch.inference_mode()
+def accuracy(model: nn.Module, batch: Batch) -> float:
+    """The share of targets to which the model gives the highest logit: masked accuracy, for masked tokens."""
+    wanted = batch.targets != IGNORED
+    right = model(**batch.inputs).argmax(dim=-1)[wanted] == batch.targets[wanted]
+    if not len(right):
+        raise MisuseError("a batch has no targets: there is nothing to be right about")
+    return float(right.double().mean())

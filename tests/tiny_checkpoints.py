@@ -15,6 +15,10 @@ from transformers import (
     BertForTokenClassification,
     DistilBertConfig,
     DistilBertForMaskedLM,
+    GPT2Config,
+    GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
     PreTrainedTokenizerFast,
     RobertaConfig,
     RobertaForMaskedLM,
@@ -113,6 +117,24 @@ def tiny_bart(**settings: Any) -> tuple[Any, Any]:
     module = _seeded(BartForConditionalGeneration, config)
     module.final_logits_bias.normal_(generator=torch.Generator().manual_seed(2))
     return module, tokenizer
+
+
+def tiny_llama(**settings: Any) -> tuple[Any, Any]:
+    tokenizer = byte_tokenizer("<s> $A </s>")
+    config: Any = LlamaConfig(
+        vocab_size=len(tokenizer),
+        num_key_value_heads=1,
+        pad_token_id=tokenizer.pad_token_id,
+        **{**_SIZE, "max_position_embeddings": 128, **settings},
+    )
+    return _seeded(LlamaForCausalLM, config), tokenizer
+
+
+def tiny_gpt2(**settings: Any) -> tuple[Any, Any]:
+    """Its positions are learned: it has to be told where padding shifts them."""
+    tokenizer = byte_tokenizer("<s> $A </s>")
+    size = {"n_embd": 16, "n_layer": 2, "n_head": 2, "n_positions": 64}
+    return _seeded(GPT2LMHeadModel, GPT2Config(vocab_size=len(tokenizer), **{**size, **settings})), tokenizer
 
 
 def tiny_bert(**settings: Any) -> tuple[Any, Any]:

@@ -19,7 +19,7 @@ DEFAULT_MAX_LENGTH = 2048
 """For models without a stated context length, as lm-evaluation-harness assumes."""
 
 # Names under which configurations state the context length.
-_LENGTH_KEYS = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "seq_length")
+LENGTH_KEYS = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "seq_length")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class Checkpoint:
     @property
     def max_length(self) -> int:
         """How many tokens the model can read at once, special tokens included."""
-        return stated_length(self.module.config.get_text_config(), _LENGTH_KEYS) or DEFAULT_MAX_LENGTH
+        return stated_length(self.module.config.get_text_config(), LENGTH_KEYS) or DEFAULT_MAX_LENGTH
 
     @property
     def budget(self) -> Budget:

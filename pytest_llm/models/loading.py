@@ -9,7 +9,8 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
@@ -276,17 +277,24 @@ def _check_folder(path: Path, allow_pickle: bool) -> None:
 
 def _load(what: str, load: Callable[[], Loaded]) -> Loaded:
     """Turn the library's many ways to fail into one line; its own text stays readable behind it."""
-    from transformers.utils import logging as logging_module
-
-    logging: Any = logging_module  # untyped
-
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()  # of loading weights: it would stand in the captured output of every failed test
     try:
-        return load()
+        with quietly():
+            return load()
     except Exception as error:  # a damaged file, a missing package, a class nobody knows: each library has its own type
         reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise MisuseError(f"could not load {what}: {reason}") from error
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Without the progress bars of `transformers`, which would stand in the captured output of every failed test."""
+    from transformers.utils import logging as logging_module
+
+    logging: Any = logging_module  # untyped
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
     finally:
         if shown:
             logging.enable_progress_bar()

@@ -89,7 +89,22 @@ PEOPLE = {  # no outputs to be judged: promises of their own, in test_human_eval
     "assert_preference_above",
     "assert_rating_above",
 }
-ALL = sorted({name for name in pytest_llm.__all__ if name.startswith("assert_")} - TIMES_AND_SIZES - CHANGES - PEOPLE)
+CONTRACTS = {  # no outputs, no metric, no limit: promises of their own, in test_contracts.py
+    "assert_attention_close",
+    "assert_batch_invariant",
+    "assert_cache_consistent",
+    "assert_causal",
+    "assert_deterministic",
+    "assert_device_close",
+    "assert_dtype_close",
+    "assert_finite_logits",
+    "assert_padding_invariant",
+    "assert_save_load_identical",
+    "assert_tokenizer_round_trips",
+}
+ALL = sorted(
+    {name for name in pytest_llm.__all__ if name.startswith("assert_")} - TIMES_AND_SIZES - CHANGES - PEOPLE - CONTRACTS
+)
 NEEDED: dict[str, dict[str, Any]] = {
     **{name: {"reference": "tiny-decoder"} for name in DIVERGENCE},
     "assert_metric_above": {"metric": "exact_match"},

@@ -1,0 +1,83 @@
+"""SmolLM2 and MiniLM keep every contract that is theirs to keep."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pytest_llm import (
+    QualityError,
+    assert_batch_invariant,
+    assert_cache_consistent,
+    assert_causal,
+    assert_deterministic,
+    assert_dtype_close,
+    assert_finite_logits,
+    assert_padding_invariant,
+    assert_save_load_identical,
+    assert_tokenizer_round_trips,
+)
+from pytest_llm.models.embedding_model import EmbeddingModel
+from pytest_llm.models.transformers_model import TransformersModel
+
+SHORT = {"length": 8}
+
+
+@pytest.mark.smollm2
+@pytest.mark.parametrize(
+    ("contract", "settings"),
+    [
+        (assert_causal, SHORT),
+        (assert_padding_invariant, SHORT),
+        (assert_batch_invariant, SHORT),
+        (assert_cache_consistent, SHORT),
+        (assert_deterministic, SHORT),
+        (assert_finite_logits, {"length": 64}),
+        (assert_tokenizer_round_trips, {}),
+    ],
+)
+def test_smollm2_keeps(contract: Callable[..., Any], settings: dict[str, Any], smollm2: TransformersModel) -> None:
+    contract(smollm2, **settings)
+
+
+@pytest.mark.smollm2
+def test_what_was_read_from_gguf_is_saved_as_tensors(smollm2: TransformersModel) -> None:
+    assert "|safetensors|" in assert_save_load_identical(smollm2, length=8).signature
+
+
+@pytest.mark.slow
+@pytest.mark.smollm2
+def test_smollm2_keeps_in_other_types_and_at_length(smollm2: TransformersModel) -> None:
+    assert_dtype_close(smollm2)
+    assert_causal(smollm2)
+    assert_finite_logits(smollm2, length=2048)
+
+
+@pytest.mark.minilm
+@pytest.mark.parametrize(
+    "contract",
+    [
+        assert_padding_invariant,
+        assert_batch_invariant,
+        assert_deterministic,
+        assert_save_load_identical,
+        assert_finite_logits,
+        assert_dtype_close,
+        assert_tokenizer_round_trips,
+    ],
+)
+def test_minilm_keeps(contract: Callable[..., Any], minilm: EmbeddingModel) -> None:
+    contract(minilm)
+
+
+@pytest.mark.minilm
+def test_minilm_is_not_causal_and_heads_of_its_first_layer_look_ahead(minilm: EmbeddingModel) -> None:
+    with pytest.raises(
+        QualityError, match="not causal: changing token 31 changes the logits of position 0 of text 1"
+    ) as caught:
+        assert_causal(minilm)
+    assert "encoder.layer.0, one of 6 layers, is the first whose output differs here" in str(caught.value)
+    assert re.search(r"looks +heads .* of 12 in layer 0; head \d+ most, with a weight of 0.0\d+", str(caught.value))

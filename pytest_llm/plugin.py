@@ -107,6 +107,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="none",
         help="holm: share alpha among the gates of the whole suite, of which the ini key llm_gates says how many there are",
     )
+    group.addoption(
+        "--llm-stop",
+        choices=["off", "certain", "sequential"],
+        default="off",
+        help="decide gates before all data is seen: off (default), certain (the rest cannot change the verdict), or sequential "
+        "(it does with probability 1%% at most)",
+    )
     group.addoption("--llm-nightly", action="store_true", help="run the tests marked llm_nightly too")
     group.addoption(
         "--llm-deterministic",
@@ -271,6 +278,10 @@ def _asking(config: pytest.Config) -> Iterator[None]:
             from pytest_llm.inference.engine import Engine, using
 
             bound.enter_context(using(Engine(deterministic=deterministic, processes=processes)))
+        if (early_stop := config.getoption("llm_stop")) != "off":
+            from pytest_llm.stopping.mode import stopping
+
+            bound.enter_context(stopping(early_stop))
         if sample := config.stash.get(SAMPLE, None):
             from pytest_llm.data.sampling import sampling
 

@@ -20,8 +20,20 @@ from pytest_llm.statistics.jackknife import FloatArray
 from pytest_llm.statistics.multiplicity import Significance
 from pytest_llm.statistics.paired import PairedChange, paired_change
 from pytest_llm.statistics.repeats import Noise
+from pytest_llm.stopping.watch import Stopped
 from pytest_llm.tolerance import Amount, Inconclusive, Tolerance
-from pytest_llm.verdict import FEWEST_UNITS, WORST, Measurement, Outcome, Verdict, number, printable, snippet
+from pytest_llm.verdict import (
+    EVALUATE_ALL,
+    FEWEST_UNITS,
+    WORST,
+    Measurement,
+    Outcome,
+    Verdict,
+    number,
+    printable,
+    refusal,
+    snippet,
+)
 
 FEW_UNITS = 30
 """Below this many documents a verdict says that they are few."""
@@ -109,6 +121,16 @@ class Comparison:
         """The drop that noise alone exceeds, from run to run, with probability alpha; None where that is not known."""
         return None if self.noise is None else self.noise.reach(alpha, self.measurement.scale)
 
+    def directed(self, drop: float) -> str:
+        """A drop with its direction."""
+        return f"{self.worded(drop)} {'worse' if drop > 0 else 'better'}"
+
+    def between(self, stopped: Stopped) -> tuple[float, float]:
+        """Between which drops the one of all of the data lies, where only a part was seen."""
+        before = np.array(stopped.baseline)
+        low, high = sorted(float(self._drops(np.array(end), before)) for end in (stopped.low, stopped.high))
+        return low, high
+
     def as_drop(self, amount: Amount) -> float:
         """What is tolerated of the whole, on the scale of `drop`."""
         return amount.as_drop(self.value, self.measurement.lower_is_better, self.is_log)
@@ -150,7 +172,7 @@ class ChangeVerdict(Verdict):
         yield from (("", note) for note in c.notes)
         yield "model", str(m.provenance)
         yield "signature", m.signature
-        yield "to accept", c.accept
+        yield "to accept", EVALUATE_ALL if refusal(m, self.tolerance) else c.accept
 
 
 def judge_change(comparison: Comparison, tolerance: Tolerance) -> ChangeVerdict:
@@ -169,6 +191,11 @@ def judge_change(comparison: Comparison, tolerance: Tolerance) -> ChangeVerdict:
     def verdict(outcome: Outcome, sentence: str) -> ChangeVerdict:
         return ChangeVerdict(outcome, sentence, m, comparison, tolerance)
 
+    if refused := refusal(m, tolerance):
+        return verdict(Outcome.ERROR, refused)
+    if m.stopped is not None and m.stopped.decided != "undefined":
+        outcome = Outcome.PASSED if m.stopped.decided == "passes" else Outcome.REGRESSED
+        return verdict(outcome, _stopped(c, m.stopped, tolerance))
     if math.isnan(c.drop):
         side = c.against if math.isnan(c.value) else "this model"
         return verdict(Outcome.ERROR, f"{m.metric} is not a number for {side}: there is nothing to compare")
@@ -185,6 +212,12 @@ def judge_change(comparison: Comparison, tolerance: Tolerance) -> ChangeVerdict:
     if tolerance.strict and outcome in (Outcome.SUSPECT, Outcome.UNPROVEN):
         outcome = Outcome.INCONCLUSIVE
     return verdict(outcome, f"{sentence}{too_noisy(c, tolerance)}{_catches(c, tolerance, tolerated)}")
+
+
+def _stopped(c: Comparison, stopped: Stopped, tolerance: Tolerance) -> str:
+    low, high = c.between(stopped)
+    where = f"{c.measurement.metric} is between {c.directed(low)} and {c.directed(high)} than {c.against}"
+    return f"{where} on all of the data: {tolerance.amount} is tolerated, {stopped.sentence}"
 
 
 def _exceeds(drop: float, tolerated: float) -> bool:
@@ -288,15 +321,21 @@ def _wanted(c: Comparison, change: PairedChange, tolerance: Tolerance, tolerated
 
 
 def _interval(c: Comparison) -> str:
+    stopped = c.measurement.stopped
+    if stopped is not None and stopped.decided != "undefined":
+        low, high = c.between(stopped)
+        return f"{c.directed(low)} to {c.directed(high)} on all {stopped.units} documents ({stopped.certainty})"
     if c.change is None:
         return "none: it takes at least two independent documents with finite values"
     low, high = (c.change.bound(quantile) for quantile in (0.025, 0.975))
-    ends = " to ".join(f"{c.worded(drop)} {'worse' if drop > 0 else 'better'}" for drop in (low, high))
+    ends = f"{c.directed(low)} to {c.directed(high)}"
     method = "paired jackknife over documents" + (", p by McNemar's test" if c.change.flips else "")
     return f"{ends} on text like this (95 %, {method})"
 
 
 def _caught(c: Comparison, tolerance: Tolerance) -> Iterator[tuple[str, str]]:
+    if c.measurement.stopped is not None:  # a full run catches what it catches
+        return
     tolerated = c.as_drop(tolerance.amount)
     if tolerance.estimand == "dataset":
         yield "caught", f"every drop of more than {c.worded(tolerated)}: this text alone is judged"

@@ -23,7 +23,8 @@ from pytest_llm.statistics.clustered_quantile import ClusteredQuantile
 from pytest_llm.statistics.jackknife import Estimate, FloatArray, Scale
 from pytest_llm.statistics.latency import QuantileEstimate
 from pytest_llm.statistics.multiplicity import Significance
-from pytest_llm.tolerance import Inconclusive
+from pytest_llm.stopping.watch import Stopped
+from pytest_llm.tolerance import Inconclusive, Tolerance
 
 FEWEST_UNITS = 10
 """Below this many independent documents nothing is claimed about text other than these documents."""
@@ -31,6 +32,7 @@ WORST = 5
 EXPLAINED = 2
 """So many of the worst examples are shown in detail."""
 _SNIPPET = 60
+EVALUATE_ALL = "measure all of the data, with early_stop='off' on the assertion that measured it"
 
 
 class Outcome(Enum):
@@ -102,6 +104,9 @@ class Measurement:
     """The metric's settings, as data: see `metrics.settings`."""
     recorded: Mapping[str, str] = field(default_factory=dict)
     """When and with what it was measured, if not now: it was read from a run record."""
+    stopped: Stopped | None = None
+    """How a gate was decided before all of the data was seen; examples, statistics and value are then those of what was seen,
+    and nothing but that gate can be judged by them."""
 
     @property
     def n(self) -> int:
@@ -199,13 +204,20 @@ class LimitVerdict(Verdict):
 
     def _remedy(self) -> str:
         if self.outcome is Outcome.ERROR:
+            if refusal(self.measurement, self.limit):
+                return EVALUATE_ALL
             if not np.isnan(self.measurement.example_values).any():
                 return "give examples that the metric has a value for; its docstring says when it has none"
             return self.measurement.remedy
         if self.outcome is Outcome.INCONCLUSIVE:
             unit = "document" if self.measurement.estimate is None else self.measurement.estimate.basis.unit
             return f"add {unit}s, or drop confidence= to judge these {unit}s alone"
-        return f"if {number(self.measurement.value)} is acceptable, {self.limit.origin} is the place to say so"
+        stopped = self.measurement.stopped
+        value = self.measurement.value if stopped is None else max(stopped.low, stopped.high, key=self._badness)
+        return f"if {number(value)} is acceptable, {self.limit.origin} is the place to say so"
+
+    def _badness(self, value: float) -> float:
+        return value if self.limit.side == "below" else -value
 
 
 class QualityError(AssertionError):
@@ -227,7 +239,13 @@ def judge(measurement: Measurement, limit: Limit) -> LimitVerdict:
 
     With `limit.alpha` the limit is what is tolerated of a change: FAILED only if the value misses it and is worse than
     `limit.unchanged` with one-sided p < alpha, SUSPECT if it misses it and is not.
+
+    A measurement that stopped early is judged by the limit that it was stopped for, and an ERROR by any other.
     """
+    if refused := refusal(measurement, limit):
+        return LimitVerdict(Outcome.ERROR, refused, measurement, limit)
+    if measurement.stopped is not None and measurement.stopped.decided != "undefined":
+        return _judge_stopped(measurement, measurement.stopped, limit)
     if math.isnan(measurement.value):
         return LimitVerdict(Outcome.ERROR, _not_a_number(measurement), measurement, limit)
     if limit.alpha is not None:
@@ -236,6 +254,25 @@ def judge(measurement: Measurement, limit: Limit) -> LimitVerdict:
         outcome = Outcome.PASSED if limit.allows(measurement.value) else Outcome.FAILED
         return LimitVerdict(outcome, _plain_sentence(measurement, limit), measurement, limit)
     return _judge_with_confidence(measurement, limit, limit.confidence)
+
+
+def refusal(m: Measurement, claim: Limit | Tolerance) -> str:
+    """Why a measurement that stopped early cannot be judged by a claim; empty if it can."""
+    if m.stopped is None or m.stopped.claim == claim:
+        return ""
+    return (
+        f"{m.metric} was measured on {m.stopped.evaluated} of {m.stopped.units} documents, until another gate was decided: "
+        f"it cannot be judged by this one"
+    )
+
+
+def _judge_stopped(m: Measurement, stopped: Stopped, limit: Limit) -> LimitVerdict:
+    passes = stopped.decided == "passes"
+    where = f"{number(stopped.low)} to {number(stopped.high)} on all of the data"
+    sentence = (
+        f"{m.metric} is {'' if passes else 'not '}{limit.side} {number(limit.value)}: {where}, {stopped.sentence}"
+    )
+    return LimitVerdict(Outcome.PASSED if passes else Outcome.FAILED, sentence, m, limit)
 
 
 def _judge_change(m: Measurement, limit: Limit, alpha: float) -> LimitVerdict:
@@ -307,6 +344,9 @@ def _not_a_number(m: Measurement) -> str:
 
 
 def _interval(m: Measurement) -> str:
+    if m.stopped is not None and m.stopped.decided != "undefined":
+        ends = f"{number(m.stopped.low)} to {number(m.stopped.high)}"
+        return f"{ends} on all {m.stopped.units} documents ({m.stopped.certainty})"
     if m.estimate is None:
         return f"none: {m.without_interval}"
     interval, basis = m.estimate.interval(), m.estimate.basis

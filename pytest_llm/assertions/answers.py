@@ -12,6 +12,8 @@ from pytest_llm.inference.engine import Engine
 from pytest_llm.inference.measure import Answers, Questions, measure
 from pytest_llm.limit import Limit
 from pytest_llm.metrics.question_answering import ExactMatch, SquadMatch
+from pytest_llm.stopping.gates import until_limit
+from pytest_llm.stopping.mode import EarlyStop
 from pytest_llm.tasks.generate import Generate
 from pytest_llm.verdict import Measurement
 
@@ -24,6 +26,7 @@ def assert_exact_match_above(
     *,
     task: Generate | None = None,
     engine: Engine | None = None,
+    early_stop: EarlyStop | None = None,
     confidence: float | None = None,
     ignore_case: bool = False,
     ignore_punctuation: bool = False,
@@ -41,6 +44,8 @@ def assert_exact_match_above(
         limit: what the share has to exceed, such as 0.6.
         task: the prompt and the filter that cuts the answer out of the text; None: the model continues `text` as it is.
         engine: how the model is asked; None: as the session does.
+        early_stop: "sequential" or "certain": stop when the verdict is as good as certain, or certain; None: as the session
+            does. See `stopping.watch`.
         confidence: 0.95 demands proof for text like this; None judges this data as it is.
         ignore_case: compare in lower case.
         ignore_punctuation: take out ASCII punctuation.
@@ -64,7 +69,7 @@ def assert_exact_match_above(
         ignore_numbers=ignore_numbers,
         regexes_to_ignore=regexes_to_ignore,
     )
-    return gate(measure(model, data, metric, task=task, engine=engine), claim)
+    return gate(measure(model, data, metric, task=task, engine=engine, until=until_limit(claim, early_stop)), claim)
 
 
 @assertion
@@ -75,6 +80,7 @@ def assert_squad_f1_above(
     *,
     task: Generate | None = None,
     engine: Engine | None = None,
+    early_stop: EarlyStop | None = None,
     confidence: float | None = None,
 ) -> Measurement:
     """Assert that SQuAD's token F1 is above a limit. From 0 to 1 (the papers print 100 times that).
@@ -89,6 +95,8 @@ def assert_squad_f1_above(
         limit: what F1 has to exceed, such as 0.7.
         task: the prompt, such as "{context}\\nQuestion: {text}\\nAnswer:"; None: the model continues `text` as it is.
         engine: how the model is asked; None: as the session does.
+        early_stop: "sequential" or "certain": stop when the verdict is as good as certain, or certain; None: as the session
+            does. See `stopping.watch`.
         confidence: 0.95 demands proof for text like this; None judges this data as it is.
 
     Raises:
@@ -101,4 +109,6 @@ def assert_squad_f1_above(
         >>> assert_squad_f1_above(["the free software"], [["free software"]], 0.9)  # doctest: +SKIP
     """
     claim = Limit.above(limit, confidence=confidence)
-    return gate(measure(model, data, SquadMatch("f1"), task=task, engine=engine), claim)
+    return gate(
+        measure(model, data, SquadMatch("f1"), task=task, engine=engine, until=until_limit(claim, early_stop)), claim
+    )

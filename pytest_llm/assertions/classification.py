@@ -16,6 +16,8 @@ from pytest_llm.metrics.calibration import CalibrationError
 from pytest_llm.metrics.class_counts import Average
 from pytest_llm.metrics.classification import Accuracy, BalancedAccuracy, ClassificationScore, MatthewsCorrelation
 from pytest_llm.metrics.labels import Label
+from pytest_llm.stopping.gates import until_limit
+from pytest_llm.stopping.mode import EarlyStop
 from pytest_llm.tasks.classify import Classify
 from pytest_llm.verdict import Measurement
 
@@ -28,6 +30,7 @@ def assert_accuracy_above(
     *,
     task: Classify | None = None,
     engine: Engine | None = None,
+    early_stop: EarlyStop | None = None,
     confidence: float | None = None,
 ) -> Measurement:
     """Assert that the share of texts that are given the right label is above a limit. From 0 to 1.
@@ -41,6 +44,8 @@ def assert_accuracy_above(
         limit: what it has to exceed, such as 0.9.
         task: the labels to choose from and the prompt; None: the model's own classification head knows them.
         engine: how the model is asked; None: as the session does.
+        early_stop: "sequential" or "certain": stop when the verdict is as good as certain, or certain; None: as the session
+            does. See `stopping.watch`.
         confidence: 0.95 demands proof for text like this; None judges this data as it is.
 
     Raises:
@@ -53,7 +58,7 @@ def assert_accuracy_above(
         >>> assert_accuracy_above(llm, "reviews.jsonl", 0.9, task=Classify(["positive", "negative"]))  # doctest: +SKIP
     """
     claim = Limit.above(limit, confidence=confidence)  # a limit that makes no sense is refused before the model runs
-    return gate(measure(model, data, Accuracy(), task=task, engine=engine), claim)
+    return gate(measure(model, data, Accuracy(), task=task, engine=engine, until=until_limit(claim, early_stop)), claim)
 
 
 @assertion

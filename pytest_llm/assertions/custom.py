@@ -10,6 +10,8 @@ from pytest_llm.inference.measure import measure
 from pytest_llm.limit import Limit
 from pytest_llm.metrics.metric import Metric
 from pytest_llm.models.loading import Model
+from pytest_llm.stopping.gates import until_limit
+from pytest_llm.stopping.mode import EarlyStop
 from pytest_llm.tasks.task import Task
 from pytest_llm.verdict import Measurement
 
@@ -23,6 +25,7 @@ def assert_metric_above(
     *,
     task: Task | None = None,
     engine: Engine | None = None,
+    early_stop: EarlyStop | None = None,
     cluster: str | None = None,
     confidence: float | None = None,
 ) -> Measurement:
@@ -35,6 +38,8 @@ def assert_metric_above(
         limit: what must be exceeded.
         task: what the model is asked to do; None: what the metric asks for.
         engine: how the model is asked.
+        early_stop: "sequential" or "certain": stop when the verdict is as good as certain, or certain; None: as the session
+            does. See `stopping.watch`.
         cluster: the column of the rows that says which examples belong together.
         confidence: None judges this data exactly; 0.95 demands proof for data like this.
 
@@ -43,7 +48,10 @@ def assert_metric_above(
         MisuseError: (a ValueError) data, model or settings that give no number at all.
     """
     claim = Limit.above(limit, confidence=confidence)
-    return gate(measure(model, data, metric, task=task, engine=engine, cluster=cluster), claim)
+    return gate(
+        measure(model, data, metric, task=task, engine=engine, cluster=cluster, until=until_limit(claim, early_stop)),
+        claim,
+    )
 
 
 @assertion
@@ -55,9 +63,13 @@ def assert_metric_below(
     *,
     task: Task | None = None,
     engine: Engine | None = None,
+    early_stop: EarlyStop | None = None,
     cluster: str | None = None,
     confidence: float | None = None,
 ) -> Measurement:
     """Assert that a metric is below a limit; as `assert_metric_above`."""
     claim = Limit.below(limit, confidence=confidence)
-    return gate(measure(model, data, metric, task=task, engine=engine, cluster=cluster), claim)
+    return gate(
+        measure(model, data, metric, task=task, engine=engine, cluster=cluster, until=until_limit(claim, early_stop)),
+        claim,
+    )

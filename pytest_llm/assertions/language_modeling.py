@@ -9,6 +9,8 @@ from pytest_llm.inference.measure import measure
 from pytest_llm.limit import Limit
 from pytest_llm.metrics.language_modeling import ConditionalPerplexity, PseudoPerplexity, Unit
 from pytest_llm.models.loading import Model
+from pytest_llm.stopping.gates import until_limit
+from pytest_llm.stopping.mode import EarlyStop
 from pytest_llm.verdict import Measurement
 
 
@@ -22,6 +24,7 @@ def assert_conditional_perplexity_below(
     score_eos: bool | None = None,
     confidence: float | None = None,
     engine: Engine | None = None,
+    early_stop: EarlyStop | None = None,
 ) -> Measurement:
     """Assert that the perplexity of targets (translations, summaries, answers) given their sources is below a limit.
 
@@ -49,6 +52,8 @@ def assert_conditional_perplexity_below(
         confidence: None judges this data exactly. 0.95 demands that the one-sided 95 % upper bound for text like this clears
             the limit (jackknife over examples or their clusters, at least ten of them).
         engine: how the model is asked; None: as the session does.
+        early_stop: "sequential" or "certain": stop when the verdict is as good as certain, or certain; None: as the session
+            does. See `stopping.watch`.
 
     Returns:
         The measurement: `value`, `estimate` (for intervals), `statistics` and `example_values` per example, `signature`.
@@ -61,7 +66,8 @@ def assert_conditional_perplexity_below(
         >>> assert_conditional_perplexity_below("google-t5/t5-small", "summaries.jsonl", 6)  # doctest: +SKIP
     """
     claim = Limit.below(limit, confidence=confidence)  # a limit that makes no sense is refused before the model runs
-    return gate(measure(model, data, ConditionalPerplexity(unit=unit, score_eos=score_eos), engine=engine), claim)
+    metric = ConditionalPerplexity(unit=unit, score_eos=score_eos)
+    return gate(measure(model, data, metric, engine=engine, until=until_limit(claim, early_stop)), claim)
 
 
 @assertion
@@ -73,6 +79,7 @@ def assert_pseudo_perplexity_below(
     within_word: bool = True,
     confidence: float | None = None,
     engine: Engine | None = None,
+    early_stop: EarlyStop | None = None,
 ) -> Measurement:
     """Assert that the pseudo-perplexity of a masked language model (BERT, RoBERTa, …) is below a limit.
 
@@ -98,6 +105,8 @@ def assert_pseudo_perplexity_below(
         confidence: None judges this data exactly. 0.95 demands that the one-sided 95 % upper bound for text like this clears
             the limit (jackknife over documents, at least ten of them).
         engine: how the model is asked; None: as the session does.
+        early_stop: "sequential" or "certain": stop when the verdict is as good as certain, or certain; None: as the session
+            does. See `stopping.watch`.
 
     Returns:
         The measurement: `value`, `estimate` (for intervals), `statistics` and `example_values` per document, `signature`.
@@ -110,4 +119,5 @@ def assert_pseudo_perplexity_below(
         >>> assert_pseudo_perplexity_below("google-bert/bert-base-cased", "held_out.jsonl", 12)  # doctest: +SKIP
     """
     claim = Limit.below(limit, confidence=confidence)
-    return gate(measure(model, data, PseudoPerplexity(within_word=within_word), engine=engine), claim)
+    metric = PseudoPerplexity(within_word=within_word)
+    return gate(measure(model, data, metric, engine=engine, until=until_limit(claim, early_stop)), claim)

@@ -7,6 +7,8 @@ from pytest_llm.inference.engine import Engine
 from pytest_llm.inference.measure import Answers, Questions, measure
 from pytest_llm.limit import Limit
 from pytest_llm.metrics.multiple_choice import MultipleChoice, Per
+from pytest_llm.stopping.gates import until_limit
+from pytest_llm.stopping.mode import EarlyStop
 from pytest_llm.tasks.choose import Choose
 from pytest_llm.verdict import Measurement
 
@@ -19,6 +21,7 @@ def assert_acc_above(
     *,
     task: Choose | None = None,
     engine: Engine | None = None,
+    early_stop: EarlyStop | None = None,
     confidence: float | None = None,
     per: Per = "choice",
 ) -> Measurement:
@@ -38,6 +41,8 @@ def assert_acc_above(
         limit: what the share has to exceed; well above chance, such as 0.4 of four choices.
         task: the prompt, worked examples, or choices that hold for all rows; None: `Choose()`.
         engine: how the model is asked; None: as the session does.
+        early_stop: "sequential" or "certain": stop when the verdict is as good as certain, or certain; None: as the session
+            does. See `stopping.watch`.
         confidence: 0.95 demands proof for questions like these; None judges these as they are.
         per: "choice" compares log-likelihoods as they are, which favours short choices; "character", "byte" and "token" divide
             by the length. The metric is called `acc`, `acc_norm`, `acc_bytes` or `acc_tokens` accordingly.
@@ -52,4 +57,6 @@ def assert_acc_above(
         >>> assert_acc_above(llm, "multiple_choice.jsonl", 0.4, per="character")  # doctest: +SKIP
     """
     claim = Limit.above(limit, confidence=confidence)  # a limit that makes no sense is refused before the model runs
-    return gate(measure(model, data, MultipleChoice(per), task=task, engine=engine), claim)
+    return gate(
+        measure(model, data, MultipleChoice(per), task=task, engine=engine, until=until_limit(claim, early_stop)), claim
+    )

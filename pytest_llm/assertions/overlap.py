@@ -18,6 +18,8 @@ from pytest_llm.metrics.chrf import Chrf
 from pytest_llm.metrics.meteor import Meteor, Tokenize
 from pytest_llm.metrics.rouge import Rouge, Variant
 from pytest_llm.metrics.ter import Ter
+from pytest_llm.stopping.gates import until_limit
+from pytest_llm.stopping.mode import EarlyStop
 from pytest_llm.tasks.generate import Generate
 from pytest_llm.verdict import Measurement
 
@@ -203,6 +205,7 @@ def assert_rouge_above(
     *,
     task: Generate | None = None,
     engine: Engine | None = None,
+    early_stop: EarlyStop | None = None,
     confidence: float | None = None,
     variant: Variant = "rougeL",
     stemmer: bool = False,
@@ -218,6 +221,8 @@ def assert_rouge_above(
         limit: what ROUGE has to exceed, such as 0.3.
         task: the prompt; None: the model continues `text` as it is.
         engine: how the model is asked; None: as the session does.
+        early_stop: "sequential" or "certain": stop when the verdict is as good as certain, or certain; None: as the session
+            does. See `stopping.watch`.
         confidence: 0.95 demands proof for text like this; None judges this data as it is.
         variant: "rouge1" and "rouge2" count shared words and pairs of words, "rougeL" the longest common subsequence, "rougeLsum"
             that of each line: put each sentence on a line of its own. It is the metric's name.
@@ -236,7 +241,7 @@ def assert_rouge_above(
     """
     claim = Limit.above(limit, confidence=confidence)
     metric = Rouge(variant, stemmer=stemmer, tokenize=tokenize)
-    return gate(measure(model, data, metric, task=task, engine=engine), claim)
+    return gate(measure(model, data, metric, task=task, engine=engine, until=until_limit(claim, early_stop)), claim)
 
 
 @assertion
@@ -247,6 +252,7 @@ def assert_meteor_above(
     *,
     task: Generate | None = None,
     engine: Engine | None = None,
+    early_stop: EarlyStop | None = None,
     confidence: float | None = None,
     wordnet: str | Path | None = None,
     tokenize: Tokenize = "treebank",
@@ -265,6 +271,8 @@ def assert_meteor_above(
         limit: what METEOR has to exceed, such as 0.4.
         task: the prompt; None: the model continues `text` as it is.
         engine: how the model is asked; None: as the session does.
+        early_stop: "sequential" or "certain": stop when the verdict is as good as certain, or certain; None: as the session
+            does. See `stopping.watch`.
         confidence: 0.95 demands proof for text like this; None judges this data as it is.
         wordnet: the folder of WordNet's files, for synonyms; None leaves them out. Nothing is downloaded.
         tokenize: "treebank" (NLTK's), "none" (at white space), or a function from text to tokens.
@@ -283,4 +291,4 @@ def assert_meteor_above(
     """
     claim = Limit.above(limit, confidence=confidence)
     metric = Meteor(wordnet=wordnet, tokenize=tokenize, alpha=alpha, beta=beta, gamma=gamma)
-    return gate(measure(model, data, metric, task=task, engine=engine), claim)
+    return gate(measure(model, data, metric, task=task, engine=engine, until=until_limit(claim, early_stop)), claim)

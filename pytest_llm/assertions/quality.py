@@ -9,6 +9,8 @@ from pytest_llm.inference.measure import measure
 from pytest_llm.limit import Limit
 from pytest_llm.metrics.language_modeling import Perplexity, Unit
 from pytest_llm.models.loading import Model
+from pytest_llm.stopping.gates import until_limit
+from pytest_llm.stopping.mode import EarlyStop
 from pytest_llm.verdict import Measurement
 
 
@@ -24,6 +26,7 @@ def assert_perplexity_below(
     add_bos: bool = True,
     confidence: float | None = None,
     engine: Engine | None = None,
+    early_stop: EarlyStop | None = None,
 ) -> Measurement:
     """Assert that the corpus perplexity of a language model is below a limit.
 
@@ -53,6 +56,8 @@ def assert_perplexity_below(
         confidence: None judges this data exactly. 0.95 demands that the one-sided 95 % upper bound for text like this clears
             the limit (jackknife over documents, at least ten of them).
         engine: how the model is asked; None: as the session does.
+        early_stop: "sequential" or "certain": stop when the verdict is as good as certain, or certain; None: as the session
+            does. See `stopping.watch`.
 
     Returns:
         The measurement: `value`, `estimate` (for intervals), `statistics` and `example_values` per document, `signature`.
@@ -66,4 +71,4 @@ def assert_perplexity_below(
     """
     claim = Limit.below(limit, confidence=confidence)  # a limit that makes no sense is refused before the model runs
     metric = Perplexity(unit=unit, stride=stride, max_length=max_length, add_bos=add_bos)
-    return gate(measure(model, data, metric, engine=engine), claim)
+    return gate(measure(model, data, metric, engine=engine, until=until_limit(claim, early_stop)), claim)

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pytest_llm.assertions.gate import assertion, conclude, gate
-from pytest_llm.baselines.comparing import judge_against, judge_models, judge_stored
+from pytest_llm.baselines.baseline import as_baseline
+from pytest_llm.baselines.comparing import (
+    judge_against,
+    judge_models,
+    judge_stored,
+    of_same_examples,
+    stored_before,
+)
 from pytest_llm.baselines.current import current_shelf
 from pytest_llm.baselines.files import read
 from pytest_llm.baselines.shelf import MAIN
 from pytest_llm.data.loading import Data
 from pytest_llm.data.predictions import Predictions
+from pytest_llm.data.provenance import Identity
 from pytest_llm.errors import MisuseError
 from pytest_llm.inference.engine import Engine
 from pytest_llm.inference.measure import measure
@@ -22,6 +31,8 @@ from pytest_llm.metrics.efficiency import Time
 from pytest_llm.metrics.metric import Metric
 from pytest_llm.models.loading import Model
 from pytest_llm.recording import recording
+from pytest_llm.stopping.gates import Known, until_change
+from pytest_llm.stopping.mode import EarlyStop
 from pytest_llm.tasks.generate import Generate
 from pytest_llm.tasks.task import Task
 from pytest_llm.tolerance import Estimand, Inconclusive, Tolerance, parse_amount
@@ -46,6 +57,8 @@ def assert_no_regression(
     cluster: str | None = None,
     task: Task | None = None,
     engine: Engine | None = None,
+    early_stop: EarlyStop | None = None,
+    max_unit_drop: float | None = None,
     **settings: Any,
 ) -> Measurement:
     """Assert that a metric is not worse than it was when its baseline was recorded, or than a reference model's now.
@@ -77,6 +90,10 @@ def assert_no_regression(
         cluster: the column of the rows that says which examples belong together, and are no proof of each other; as in `measure`.
         task: what the model is asked to do; None: what the metric asks for.
         engine: how the model is asked.
+        early_stop: "sequential" asks about documents in random order until a full run would disagree with probability 1 % at most;
+            "certain" until it cannot disagree; "off" about all of them; None: as the session does. See `stopping.watch`.
+        max_unit_drop: how much worse a single document is presumed to be at the worst, for passing early: in nats a token, by
+            default 0.5; of shares it is known; of other metrics in their own unit, and without it they cannot pass early.
         **settings: the metric's, where it is given by name.
 
     Returns:
@@ -100,18 +117,26 @@ def assert_no_regression(
         claim = shelf.asks(claim)
     if reference is not None and baseline != MAIN:
         raise MisuseError(f"both reference= and baseline={str(baseline)!r} are given: compare with one of them")
-    measurement = measure(model, data, metric, task=task, engine=engine, cluster=cluster, **settings)
+
+    def measured(of: Model | Predictions, known: Known | None = None) -> Measurement:
+        until = known and until_change(claim, known, early_stop, max_unit_drop)
+        return measure(of, data, metric, task=task, engine=engine, cluster=cluster, until=until, **settings)
+
     if reference is not None:
         with recording():  # what is measured of the reference is no result of this test
-            other = measure(reference, data, metric, task=task, engine=engine, cluster=cluster, **settings)
-        verdict = judge_models(measurement, other, claim)
+            other = measured(reference)
+        known = partial(of_same_examples, as_baseline(other, Identity(), {}))
+        verdict = judge_models(measured(model, known), other, claim)
     elif isinstance(baseline, Path):
-        verdict = judge_against(measurement, claim, read(baseline), f"baseline {baseline.name!r}")
+        stored = read(baseline)
+        measurement = measured(model, partial(of_same_examples, stored))
+        verdict = judge_against(measurement, claim, stored, f"baseline {baseline.name!r}")
     elif shelf is None:
         raise MisuseError(
             f"baseline={baseline!r} is a name, which means something in a test under pytest: give a path, or reference="
         )
     else:
+        measurement = measured(model, partial(stored_before, shelf, baseline, key))
         verdict = judge_stored(measurement, claim, shelf, name=baseline, key=key)
     return conclude(verdict)
 

@@ -14,6 +14,8 @@ from pytest_llm.inference.engine import Engine
 from pytest_llm.inference.measure import Answers, Questions, measure
 from pytest_llm.limit import Limit
 from pytest_llm.metrics.transcription import ErrorRate
+from pytest_llm.stopping.gates import until_limit
+from pytest_llm.stopping.mode import EarlyStop
 from pytest_llm.tasks.generate import Generate
 from pytest_llm.verdict import Measurement
 
@@ -28,6 +30,7 @@ def assert_wer_below(
     *,
     task: Generate | None = None,
     engine: Engine | None = None,
+    early_stop: EarlyStop | None = None,
     confidence: float | None = None,
     transform: Transform = "none",
 ) -> Measurement:
@@ -43,6 +46,8 @@ def assert_wer_below(
         limit: what the rate must not reach, such as 0.1.
         task: what a model is asked to do; None: to continue `text` as it is.
         engine: how the model is asked; None: as the session does.
+        early_stop: "sequential" or "certain": stop when the verdict is as good as certain, or certain; None: as the session
+            does. See `stopping.watch`.
         confidence: 0.95 demands proof for speech like this; None judges this data as it is.
         transform: "none" changes nothing but white space: "Paris." is not "paris"; "basic" ignores case and punctuation; or a
             function from text to text, or a `jiwer.Compose`.
@@ -57,7 +62,12 @@ def assert_wer_below(
         >>> assert_wer_below(["turn on the light"], ["Turn off the light."], 0.3, transform="basic")  # doctest: +SKIP
     """
     claim = Limit.below(limit, confidence=confidence)  # a limit that makes no sense is refused before the model runs
-    return gate(measure(model, data, ErrorRate("wer", transform), task=task, engine=engine), claim)
+    return gate(
+        measure(
+            model, data, ErrorRate("wer", transform), task=task, engine=engine, until=until_limit(claim, early_stop)
+        ),
+        claim,
+    )
 
 
 @assertion
@@ -68,6 +78,7 @@ def assert_cer_below(
     *,
     task: Generate | None = None,
     engine: Engine | None = None,
+    early_stop: EarlyStop | None = None,
     confidence: float | None = None,
     transform: Transform = "none",
 ) -> Measurement:
@@ -82,6 +93,8 @@ def assert_cer_below(
         limit: what the rate must not reach, such as 0.05.
         task: what a model is asked to do; None: to continue `text` as it is.
         engine: how the model is asked; None: as the session does.
+        early_stop: "sequential" or "certain": stop when the verdict is as good as certain, or certain; None: as the session
+            does. See `stopping.watch`.
         confidence: 0.95 demands proof for speech like this; None judges this data as it is.
         transform: as in `assert_wer_below`.
 
@@ -95,7 +108,12 @@ def assert_cer_below(
         >>> assert_cer_below(["今天天气好"], ["今天天气很好"], 0.2)  # doctest: +SKIP
     """
     claim = Limit.below(limit, confidence=confidence)
-    return gate(measure(model, data, ErrorRate("cer", transform), task=task, engine=engine), claim)
+    return gate(
+        measure(
+            model, data, ErrorRate("cer", transform), task=task, engine=engine, until=until_limit(claim, early_stop)
+        ),
+        claim,
+    )
 
 
 @assertion

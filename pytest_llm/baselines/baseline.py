@@ -127,6 +127,8 @@ def refuse_unfit(m: Measurement) -> None:
     """
     if m.left_out:
         raise MisuseError(f"{m.data}: a part of the data is no baseline; record it without --llm-limit")
+    if m.stopped is not None:
+        raise MisuseError(f"{m.data}: a run that stopped early is no baseline; record it with early_stop='off'")
     if not (np.isfinite(m.value) and np.isfinite(m.statistics).all()):
         raise MisuseError(f"{m.metric} is {m.value:g} here: what is not finite is no baseline")
     if m.aggregate is None:

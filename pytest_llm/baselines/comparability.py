@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 from pytest_llm.baselines.baseline import Baseline
+from pytest_llm.data.example import Example
 from pytest_llm.data.provenance import Identity
 from pytest_llm.statistics.jackknife import FloatArray
 from pytest_llm.verdict import Measurement, printable
 
 SHOWN = 3
+
+
+class OfExamples(Protocol):
+    """A measurement, or what will be one."""
+
+    @property
+    def examples(self) -> Sequence[Example]: ...
 
 
 def differences(
@@ -53,7 +62,7 @@ def _other_examples(baseline: Baseline, m: Measurement) -> Iterator[str]:
     recorded = dict(zip(baseline.ids, baseline.contents, strict=True))
     current = {example.id: example for example in m.examples}
     new = [example.label for id_, example in current.items() if id_ not in recorded]
-    gone = [] if m.left_out else [id_ for id_ in recorded if id_ not in current]
+    gone = [] if m.left_out or m.stopped is not None else [id_ for id_ in recorded if id_ not in current]
     edited = [e.label for id_, e in current.items() if id_ in recorded and e.content != recorded[id_]]
     for title, names in (("not in the baseline", new), ("only in the baseline", gone), ("changed", edited)):
         if names:
@@ -64,7 +73,13 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(map(printable, names[:SHOWN])) + (", …" if len(names) > SHOWN else "")
 
 
-def aligned(baseline: Baseline, measurement: Measurement) -> FloatArray:
-    """The baseline's statistics of the measurement's examples, in their order."""
+def same_examples(baseline: Baseline, measured: OfExamples) -> bool:
+    """Whether the baseline has these examples, all of them and no others."""
+    recorded = dict(zip(baseline.ids, baseline.contents, strict=True))
+    return recorded == {example.id: example.content for example in measured.examples}
+
+
+def aligned(baseline: Baseline, measured: OfExamples) -> FloatArray:
+    """The baseline's statistics of the examples that were, or will be, measured, in their order."""
     place = {id_: row for row, id_ in enumerate(baseline.ids)}
-    return baseline.statistics[[place[example.id] for example in measurement.examples]]
+    return baseline.statistics[[place[example.id] for example in measured.examples]]

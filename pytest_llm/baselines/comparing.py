@@ -12,12 +12,14 @@ from pathlib import Path
 
 from pytest_llm.baselines.baseline import Baseline, as_baseline, refuse_unfit
 from pytest_llm.baselines.calibrating import calibrated
-from pytest_llm.baselines.comparability import aligned, differences
+from pytest_llm.baselines.comparability import aligned, differences, same_examples
 from pytest_llm.baselines.files import read, write
 from pytest_llm.baselines.shelf import MAIN, Shelf
 from pytest_llm.errors import MisuseError
 from pytest_llm.models.devices import device_class
 from pytest_llm.regression import ChangeVerdict, Comparison, judge_change
+from pytest_llm.statistics.jackknife import FloatArray
+from pytest_llm.stopping.gates import Subject
 from pytest_llm.tolerance import Tolerance
 from pytest_llm.verdict import Measurement, Outcome, Verdict, number
 
@@ -40,6 +42,20 @@ class BaselineVerdict(Verdict):
         yield "measured", f"{self.measurement.n} examples, {self.measurement.data}"
         yield "model", str(self.measurement.provenance)
         yield "signature", self.measurement.signature
+
+
+def stored_before(shelf: Shelf, name: str, key: str | None, subject: Subject) -> FloatArray | None:
+    """What the baseline on the shelf says of examples that will be measured; None where none will be compared with."""
+    device = device_class(subject.origin.device)
+    found = None if shelf.update is not None else shelf.find(name, key or subject.metric.name, device)
+    baseline = _readable(found)
+    return None if baseline is None else of_same_examples(baseline, subject)
+
+
+def of_same_examples(baseline: Baseline, subject: Subject) -> FloatArray | None:
+    """What a baseline says of examples that will be measured; None if it is of others, which a verdict will say."""
+    comparable = baseline.metric == subject.metric.name and same_examples(baseline, subject)
+    return aligned(baseline, subject) if comparable else None
 
 
 def judge_stored(
@@ -157,6 +173,8 @@ def _anchor(m: Measurement, shelf: Shelf, name: str, gate: str, device: str) -> 
     """The change since the anchored baseline, which many tolerated changes in turn may have moved far away."""
     if not shelf.anchor or shelf.anchor == name:
         return []
+    if m.stopped is not None:
+        return [f"the change since the anchor {shelf.anchor!r} takes all of the data"]
     found = shelf.find(shelf.anchor, gate, device)
     if found is None:
         return [f"no anchor {shelf.anchor!r} of this gate is stored"]

@@ -17,6 +17,7 @@ from pytest_llm.data.ratings import RatingRows
 from pytest_llm.data.sampling import drawn
 from pytest_llm.errors import MisuseError
 from pytest_llm.inference.answering import answer, context_length, ready
+from pytest_llm.inference.early_stopping import answer_until_decided
 from pytest_llm.inference.engine import Engine, using
 from pytest_llm.inference.memo import remembering
 from pytest_llm.metrics import metric_named
@@ -28,6 +29,8 @@ from pytest_llm.models.loading import Model, as_language_model
 from pytest_llm.recording import afresh, record_measurement
 from pytest_llm.replaying import replaying
 from pytest_llm.statistics.jackknife import Estimate, FloatArray, jackknife, sum_by_cluster
+from pytest_llm.stopping.gates import Subject, Until
+from pytest_llm.stopping.watch import Stopped
 from pytest_llm.tasks.generate import Generate
 from pytest_llm.tasks.task import Task
 from pytest_llm.tasks.timed import Timed, Watched
@@ -47,6 +50,7 @@ def measure(
     task: Task | None = None,
     engine: Engine | None = None,
     cluster: str | None = None,
+    until: Until | None = None,
     **settings: Any,
 ) -> Measurement:
     """Measure a metric, judge nothing.
@@ -61,6 +65,7 @@ def measure(
         engine: how the model is asked; None: as the session does.
         cluster: the column of the rows that says which examples belong together (a book's chapters, a dialogue's turns), and are
             no proof of each other; None: the column "cluster", where there is one.
+        until: says when enough of the data is seen, as `early_stop` of an assertion does; None: all of it is.
         **settings: the metric's settings, such as `stride=512`, where it is given by name.
 
     Returns:
@@ -101,8 +106,15 @@ def measure(
         record_measurement(measurement)
         return measurement
     language_model = as_language_model(model)  # type: ignore[arg-type]  # no predictions
+    origin, made_of = provenance(language_model), partial(identity, language_model)
+    watch = None if until is None else until(Subject(metric, examples, origin, made_of))
+    stopped = None
     with using(engine):
-        outputs = answer(language_model, examples, chosen)
+        if watch is None:
+            outputs = answer(language_model, examples, chosen)
+        else:
+            seen, outputs, stopped = answer_until_decided(language_model, examples, chosen, metric, watch)
+            examples = tuple(examples[place] for place in seen)
     signature = metric.signature(context_length(language_model, chosen))
     if hasattr(chosen, "signature"):
         signature = f"{signature}|{chosen.signature}"
@@ -113,9 +125,10 @@ def measure(
         signature,
         describe(data),
         left_out,
-        provenance(language_model),
-        partial(identity, language_model),
+        origin,
+        made_of,
         partial(_asked_again, language_model, everything, metric, task, engine),
+        stopped,
     )
 
 
@@ -168,6 +181,7 @@ def _measured(
     origin: Provenance,
     made_of: Callable[[], Identity] = Identity,
     again: Callable[[], Measurement] | None = None,
+    stopped: Stopped | None = None,
 ) -> Measurement:
     metric = metric.fitted(examples) if hasattr(metric, "fitted") else metric
     statistics = np.array([metric.statistics(*pair) for pair in zip(examples, outputs, strict=True)], dtype=np.float64)
@@ -182,7 +196,9 @@ def _measured(
         value, estimate = metric.pooled(outputs, [example.unit for example in examples])
     else:
         aggregate = metric.aggregate
-        value, estimate = float(metric.aggregate(totals)), _estimate(metric, examples, statistics)
+        # long documents are drawn first, which a jackknife over those that were seen knows nothing of
+        estimate = None if stopped else _estimate(metric, examples, statistics)
+        value = float(metric.aggregate(totals))
     wording = {name: getattr(metric, name) for name in ("remedy", "without_interval", "row") if hasattr(metric, name)}
     measurement = Measurement(
         metric=metric.name,
@@ -206,6 +222,7 @@ def _measured(
         again=again,
         left_out=left_out,
         settings=settings_of(metric),
+        stopped=stopped,
         **wording,
     )
     if (tape := replaying()) is not None:  # outputs were given, so that no model was needed to measure them

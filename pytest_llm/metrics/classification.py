@@ -39,6 +39,7 @@ from pytest_llm.metrics.labels import (
     predicted_labels,
 )
 from pytest_llm.statistics.jackknife import FloatArray, Scale
+from pytest_llm.stopping.question import Quotient
 from pytest_llm.tasks.classify import Classify
 from pytest_llm.tasks.task import Task
 
@@ -55,6 +56,7 @@ class Accuracy:
     scale: Scale = "linear"
     counts = "examples"
     name = "accuracy"
+    quotient: ClassVar[Quotient] = Quotient(0, 1, whole=True)
 
     def signature(self, window: int | None = None) -> str:
         return self.name

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from pytest_llm.errors import MisuseError
 from pytest_llm.metrics import METRICS, Entry
 from pytest_llm.metrics.comparison import ratio
 from pytest_llm.statistics.jackknife import FloatArray, Scale
+from pytest_llm.stopping.question import Quotient
 from pytest_llm.tasks.generate import Generate
 from pytest_llm.tasks.task import Task
 
@@ -38,6 +39,7 @@ class CustomMetric:
     counts: str
 
     scale: Scale = "linear"
+    quotient: ClassVar[Quotient] = Quotient(-math.inf, math.inf)
 
     def __call__(self, example: Example, output: Any) -> float | tuple[float, float]:
         return self.function(example, output)

@@ -35,6 +35,7 @@ import numpy as np
 from pytest_llm.data.example import Example
 from pytest_llm.errors import MisuseError
 from pytest_llm.statistics.jackknife import FloatArray, Scale
+from pytest_llm.stopping.question import Quotient
 from pytest_llm.tasks.score import MaskedScore, PairScore, Score
 
 Unit: TypeAlias = Literal["token", "word", "byte", "bits_per_byte"]
@@ -66,6 +67,11 @@ class _Surprise:
     @property
     def counts(self) -> str:
         return {"token": "tokens", "word": "words"}.get(self.unit, "bytes")
+
+    @property
+    def quotient(self) -> Quotient:
+        """Nats over units."""
+        return Quotient(0.0, math.inf, unit=math.log(2))
 
     def scored_text(self, example: Example) -> str:
         """The text whose words or bytes are counted."""

@@ -17,7 +17,11 @@ from pytest_llm.tasks.task import Task
 
 
 class Metric(Protocol):
-    """What the engine needs of a metric. `language_modeling.py` is the model to copy."""
+    """What the engine needs of a metric. `language_modeling.py` is the model to copy.
+
+    A metric whose value is the quotient of its only two statistics, or the exponential of that, has a `quotient` besides
+    (`stopping.question.Quotient`), by which its gates can be decided before all of the data is seen.
+    """
 
     @property
     def name(self) -> str:

@@ -23,6 +23,7 @@ from pytest_llm.data.example import Example
 from pytest_llm.errors import MisuseError
 from pytest_llm.metrics.class_counts import ratio
 from pytest_llm.statistics.jackknife import FloatArray, Scale
+from pytest_llm.stopping.question import Quotient
 from pytest_llm.tasks.choose import Choose
 from pytest_llm.tasks.task import Task
 
@@ -72,6 +73,7 @@ class MultipleChoice:
     lower_is_better = False
     scale: Scale = "linear"
     counts = "examples"
+    quotient: ClassVar[Quotient] = Quotient(0, 1, whole=True)
 
     def __post_init__(self) -> None:
         if self.per not in _NAMES:

@@ -25,6 +25,7 @@ from pytest_llm.data.example import Example
 from pytest_llm.errors import MisuseError
 from pytest_llm.metrics.comparison import output_text, ratio, references
 from pytest_llm.statistics.jackknife import FloatArray, Scale
+from pytest_llm.stopping.question import Quotient
 from pytest_llm.tasks.generate import Generate
 from pytest_llm.tasks.task import Task
 
@@ -46,6 +47,7 @@ class ExactMatch:
     name = "exact_match"
     lower_is_better = False
     counts = "examples"
+    quotient: ClassVar[Quotient] = Quotient(0, 1, whole=True)
 
     def __post_init__(self) -> None:
         given = self.regexes_to_ignore
@@ -114,6 +116,7 @@ class SquadMatch:
     task: ClassVar[Task] = Generate()
     lower_is_better = False
     counts = "examples"
+    quotient: ClassVar[Quotient] = Quotient(0, 1)
 
     def __post_init__(self) -> None:
         if self.measure not in ("f1", "exact_match"):

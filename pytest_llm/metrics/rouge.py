@@ -27,6 +27,7 @@ from pytest_llm.data.example import Example
 from pytest_llm.errors import MisuseError
 from pytest_llm.metrics.comparison import name_of, output_text, ratio, references, warn_once
 from pytest_llm.statistics.jackknife import FloatArray, Scale
+from pytest_llm.stopping.question import Quotient
 from pytest_llm.tasks.generate import Generate
 from pytest_llm.tasks.task import Task
 
@@ -48,6 +49,7 @@ class Rouge:
     task: ClassVar[Task] = Generate()
     lower_is_better = False
     counts = "examples"
+    quotient: ClassVar[Quotient] = Quotient(0, 1)
 
     def __post_init__(self) -> None:
         if self.variant not in _VARIANTS:

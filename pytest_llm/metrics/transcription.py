@@ -16,6 +16,7 @@ lets a single tab or line break pass for part of a word. Nothing else is changed
 from __future__ import annotations
 
 import inspect
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from pytest_llm.data.example import Example
 from pytest_llm.errors import MisuseError
 from pytest_llm.metrics.comparison import name_of, output_text, ratio, references, warn_once
 from pytest_llm.statistics.jackknife import FloatArray, Scale
+from pytest_llm.stopping.question import Quotient
 from pytest_llm.tasks.generate import Generate
 from pytest_llm.tasks.task import Task
 
@@ -69,6 +71,11 @@ class ErrorRate:
     @property
     def counts(self) -> str:
         return "reference characters" if self.rate == "cer" else "reference words"
+
+    @property
+    def quotient(self) -> Quotient | None:
+        """Edits over the length of the references; of mer and wil, whose denominators hang on the output, there is none."""
+        return Quotient(0, math.inf) if self.rate in ("wer", "cer") else None
 
     def signature(self, window: int | None = None) -> str:
         """Rate and transform."""

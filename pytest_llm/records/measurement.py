@@ -5,6 +5,7 @@
     lower_is_better, scale, is_sum    which way is good; "log" where errors are relative; whether it is a function of sums
     counts, row, signature            what the last statistic counts; what a row is about; the settings in words
     data, left_out                    how reports call the data; how many examples `--llm-limit` left out
+    stopped                           null, or how a gate was decided before all of the data was seen
     model                             name, dtype, device and its kind, digests of weights and tokenizer
     aside                             whether it is of what the test's model is compared with
     recorded                          when and with what, if that is not this run but an older record
@@ -28,6 +29,7 @@ from pytest_llm.records.checked import Checked
 from pytest_llm.records.estimates import SCALES, estimate_as_data, estimate_from
 from pytest_llm.records.numbers import number, numbers
 from pytest_llm.records.outputs import outputs_as_data, outputs_from
+from pytest_llm.records.stopped import stopped_as_data, stopped_from
 from pytest_llm.verdict import Measurement
 
 _TEXTS = ("counts", "row", "signature", "data", "overview", "remedy", "without_interval")
@@ -51,6 +53,7 @@ def measurement_as_data(m: Measurement, *, aside: bool = False) -> dict[str, Any
         "is_sum": m.aggregate is not None,
         **{name: getattr(m, name) for name in _TEXTS},
         "left_out": m.left_out,
+        "stopped": None if m.stopped is None else stopped_as_data(m.stopped),
         "model": {
             "name": m.provenance.model,
             "dtype": m.provenance.dtype,
@@ -98,6 +101,7 @@ def measurement_from(content: Checked) -> Measurement:
         scale=content.one_of("scale", SCALES),
         identity=lambda: identity,
         left_out=content.whole("left_out"),
+        stopped=stopped_from(content.part("stopped")) if content.has("stopped") else None,
         settings=content.mapping("settings"),
         recorded=content.mapping("recorded"),
         **texts,

@@ -29,6 +29,7 @@ from pytest_llm.records.run_record import TestResult, read_record, record_text
 from pytest_llm.statistics.clustered_quantile import ClusteredQuantile
 from pytest_llm.statistics.jackknife import Basis, Estimate, Scale
 from pytest_llm.statistics.latency import QuantileEstimate
+from pytest_llm.stopping.watch import Stopped
 from pytest_llm.verdict import Measurement, judge
 
 ANY = st.floats(width=64)
@@ -86,6 +87,7 @@ def measurements(draw: st.DrawFn) -> Measurement:
         scale=draw(st.sampled_from(SCALES)),
         identity=lambda: identity,
         left_out=draw(st.integers(0, 9)),
+        stopped=draw(st.none() | st.just(STOPPED)),
         settings=draw(st.dictionaries(TEXT, PLAIN | st.lists(PLAIN), max_size=2)),
         recorded=draw(st.dictionaries(TEXT, TEXT, max_size=2)),
         **texts,
@@ -160,7 +162,9 @@ def test_every_field_is_kept_or_made_again_of_the_metric() -> None:
         assert kept == (one.name not in NOT_DATA), one.name
 
 
+STOPPED = Stopped("passes", None, 320, 1000, 0.4, 2.0, math.inf, 2.5)
 BIT_OF_EVERYTHING = Measurement(
+    stopped=STOPPED,
     metric="perplexity",
     value=2.0,
     lower_is_better=True,

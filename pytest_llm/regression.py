@@ -216,8 +216,10 @@ def judge_change(comparison: Comparison, tolerance: Tolerance) -> ChangeVerdict:
 
 def _stopped(c: Comparison, stopped: Stopped, tolerance: Tolerance) -> str:
     low, high = c.between(stopped)
-    where = f"{c.measurement.metric} is between {c.directed(low)} and {c.directed(high)} than {c.against}"
-    return f"{where} on all of the data: {tolerance.amount} is tolerated, {stopped.sentence}"
+    end = high if stopped.decided == "passes" else low
+    bound = "at most" if (end > 0) == (stopped.decided == "passes") else "at least"
+    stated = f"{c.measurement.metric} is {bound} {c.directed(end)} than {c.against} on all of the data"
+    return f"{stated}: {tolerance.amount} is tolerated, {stopped.sentence}"
 
 
 def _exceeds(drop: float, tolerated: float) -> bool:

@@ -31,7 +31,8 @@ from pytest_llm.tolerance import Tolerance
 FEWEST = 300
 """No verdict rests on fewer units, and data sets that have no more are always seen in full."""
 BLOCK = 64
-"""Units between two looks."""
+"""Units between two looks, at the least."""
+_GROWTH = 16
 
 Decision: TypeAlias = Literal["passes", "fails", "undefined"]
 """undefined: a statistic is not finite, and no other unit can mend that."""
@@ -96,8 +97,12 @@ class Watch:
         return draw(self.question.names, self.question.sizes, self.seed)
 
     def blocks(self) -> Iterator[list[int]]:
-        """The units in portions."""
-        return (self.order[begin : begin + BLOCK] for begin in range(0, len(self.order), BLOCK))
+        """The units in portions, which grow with what was seen, so that looking costs little."""
+        begin = 0
+        while begin < len(self.order):
+            end = begin + max(BLOCK, begin // _GROWTH)
+            yield self.order[begin:end]
+            begin = end
 
     def look(self, sums: FloatArray) -> Stopped | None:
         """Whether it is decided; None: go on.

@@ -47,14 +47,20 @@ class BaselineVerdict(Verdict):
 def stored_before(shelf: Shelf, name: str, key: str | None, subject: Subject) -> FloatArray | None:
     """What the baseline on the shelf says of examples that will be measured; None where none will be compared with."""
     device = device_class(subject.origin.device)
-    found = None if shelf.update is not None else shelf.find(name, key or subject.metric.name, device)
+    found = (
+        None if shelf.update is not None or shelf.calibrate else shelf.find(name, key or subject.metric.name, device)
+    )
     baseline = _readable(found)
     return None if baseline is None else of_same_examples(baseline, subject)
 
 
 def of_same_examples(baseline: Baseline, subject: Subject) -> FloatArray | None:
-    """What a baseline says of examples that will be measured; None if it is of others, which a verdict will say."""
-    comparable = baseline.metric == subject.metric.name and same_examples(baseline, subject)
+    """What a baseline says of examples that will be measured.
+
+    None if it is of others, which the verdict will say, or if the noise of the model from run to run is known, which a
+    verdict takes into account that no early one knows.
+    """
+    comparable = baseline.metric == subject.metric.name and same_examples(baseline, subject) and baseline.noise is None
     return aligned(baseline, subject) if comparable else None
 
 

@@ -1,4 +1,4 @@
-"""How a measurement came to be of a part of the data, as data. The claim that was decided is not kept: no other can be judged by it."""
+"""How a measurement came to be of a part of the data, as data. The claim is not kept, so that nothing can be judged by it."""
 
 from __future__ import annotations
 

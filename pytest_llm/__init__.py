@@ -12,6 +12,7 @@ The path of one assertion, top to bottom:
     contract      the same for what every model must keep: causality, padding, caches
     regression    the same for a measurement beside a baseline's: the one place where a change passes or fails
     recovery      what a changed model keeps of the one it was made from
+    records       what a run measured, in a file, and in the place of models
     baselines     per-example statistics in files, and whether two measurements can be compared
     statistics    how sure a number is, and a change
     data          examples, and where they come from

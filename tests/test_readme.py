@@ -43,6 +43,21 @@ def test_the_output_shown_is_the_output_printed(
         assert line in printed
 
 
+def test_the_record_shown_is_judged_as_shown(pytester: pytest.Pytester) -> None:
+    (shown,) = re.findall(
+        r"<!-- record and rejudge examples/test_quickstart.py -->\n```console\n(.*?)```", README, re.DOTALL
+    )
+    old, new = re.findall(r"sed -i 's/(.+?)/(.+?)/'", shown)[0]
+    example = pytester.path / "test_quickstart.py"
+    shutil.copy(ROOT / "examples" / "test_quickstart.py", example)
+    for option in ("--llm-json", "--llm-rejudge"):
+        assert f"{option} run.json" in shown
+        printed = pytester.runpytest("-p", "no:cacheprovider", "--llm-device=cpu", option, "run.json").outlines
+        example.write_text(example.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+    for line in [line for line in shown.splitlines() if line.startswith(("E  ", "PASSED", "FAILED"))]:
+        assert line in printed
+
+
 @pytest.mark.parametrize(
     "name",
     [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -10,26 +10,63 @@ import torch
 from torch import nn
 
 from pytest_llm.errors import MisuseError
+from pytest_llm.models.checkpoint import Checkpoint
+from pytest_llm.models.classifier_model import ClassifierModel
 from pytest_llm.models.continuous_batching import Text
 from pytest_llm.models.core_module import CoreModule
 from pytest_llm.models.decoding import cut_at, seed_of, stopper
+from pytest_llm.models.embedding_model import EmbeddingModel
 from pytest_llm.models.encoder_decoder_model import EncoderDecoderModel
 from pytest_llm.models.masked_model import MaskedModel
+from pytest_llm.models.tagger_model import TaggerModel
 from pytest_llm.models.transformers_model import TransformersModel
 from pytest_llm.tasks.decoding import Decoding
-from pytest_llm.transformer.architectures import CausalLM, MaskedLM, Seq2SeqLM, SequenceClassifier
+from pytest_llm.transformer.architectures import (
+    CausalLM,
+    MaskedLM,
+    Seq2SeqLM,
+    SequenceClassifier,
+    TextEmbedder,
+    TokenClassifier,
+)
+from pytest_llm.transformer.encoder import Encoder
 from pytest_llm.transformer.generation import Choose, Sampling, beam_search, generate, greedy
 from pytest_llm.transformer.weights.files import load
 
 PROMPTS_AT_ONCE = 16
 
 
-class CoreCausalModel(TransformersModel):
-    """A `CausalLM` and its tokenizer: scores, shows distributions, writes."""
+class CoreCheckpoint(Checkpoint):
+    """What all of them have in common: the module is a `CoreModule` round `core`.
 
-    def __init__(self, core: CausalLM, tokenizer: Any, *, name: str | None = None) -> None:
-        super().__init__(CoreModule(core), tokenizer, name=name or type(core).__name__)
+    Args:
+        core: a model of `pytest_llm.transformer`; it is put into evaluation mode.
+        tokenizer: its tokenizer, with no more entries than the model has embeddings.
+        name: how reports call it.
+        labels: of a classifier or tagger, in the order of its logits; by default their numbers.
+        start_token: what the decoder of an encoder-decoder begins with; by default the tokenizer's EOS (as BART), else its BOS.
+
+    Raises:
+        MisuseError: the tokenizer's vocabulary exceeds the model's, or there are more or fewer labels than logits.
+    """
+
+    def __init__(
+        self,
+        core: Any,
+        tokenizer: Any,
+        *,
+        name: str | None = None,
+        labels: Sequence[str] | None = None,
+        start_token: int | None = None,
+    ) -> None:
+        if start_token is None:
+            start_token = tokenizer.bos_token_id if tokenizer.eos_token_id is None else tokenizer.eos_token_id
+        super().__init__(CoreModule(core, start_token, labels), tokenizer, name=name or type(core).__name__)
         self.core = core
+
+
+class CoreCausalModel(CoreCheckpoint, TransformersModel):
+    """A `CausalLM` and its tokenizer: scores, shows distributions, writes."""
 
     def _reason_not_to_pack(self) -> str:
         return "packing replaces the attention of transformers, which it has not"
@@ -49,31 +86,24 @@ class CoreCausalModel(TransformersModel):
         return text
 
 
-class CoreMaskedModel(MaskedModel):
+class CoreMaskedModel(CoreCheckpoint, MaskedModel):
     """A `MaskedLM` and its tokenizer: predicts each token from all others."""
 
-    def __init__(self, core: MaskedLM, tokenizer: Any, *, name: str | None = None) -> None:
-        super().__init__(CoreModule(core), tokenizer, name=name or type(core).__name__)
-        self.core = core
+
+class CoreClassifierModel(CoreCheckpoint, ClassifierModel):
+    """A `SequenceClassifier` and its tokenizer: says which label a text has."""
 
 
-class CoreEncoderDecoderModel(EncoderDecoderModel):
-    """A `Seq2SeqLM` and its tokenizer: scores targets given sources, and writes them.
+class CoreTaggerModel(CoreCheckpoint, TaggerModel):
+    """A `TokenClassifier` and its tokenizer: says which entities a text holds."""
 
-    Args:
-        core: the model.
-        tokenizer: its tokenizer.
-        name: how reports call it.
-        start_token: what the decoder begins with; by default the tokenizer's EOS (as BART), else its BOS.
-    """
 
-    def __init__(
-        self, core: Seq2SeqLM, tokenizer: Any, *, name: str | None = None, start_token: int | None = None
-    ) -> None:
-        if start_token is None:
-            start_token = tokenizer.bos_token_id if tokenizer.eos_token_id is None else tokenizer.eos_token_id
-        super().__init__(CoreModule(core, start_token), tokenizer, name=name or type(core).__name__)
-        self.core = core
+class CoreEmbeddingModel(CoreCheckpoint, EmbeddingModel):
+    """A `TextEmbedder`, or an `Encoder` alone, and its tokenizer: gives a text the mean of its tokens' states."""
+
+
+class CoreEncoderDecoderModel(CoreCheckpoint, EncoderDecoderModel):
+    """A `Seq2SeqLM` and its tokenizer: scores targets given sources, and writes them."""
 
     def generate(self, prompts: Sequence[str], decoding: Decoding) -> list[str]:
         """The target that is written for each source, after the special tokens that every target begins with.
@@ -94,63 +124,39 @@ class CoreEncoderDecoderModel(EncoderDecoderModel):
         return _written(self, sources, decoding, start=begin)
 
 
-class CoreClassifier:
-    """A `SequenceClassifier` and its tokenizer, as a `Classifier`.
-
-    Args:
-        core: the model; it is put into evaluation mode.
-        tokenizer: its tokenizer.
-        labels: their names, in the order of the logits; by default their numbers.
-        name: how reports call it.
-
-    Raises:
-        MisuseError: more or fewer labels than logits.
-    """
-
-    def __init__(
-        self, core: SequenceClassifier, tokenizer: Any, *, labels: Sequence[Any] | None = None, name: str | None = None
-    ) -> None:
-        self.core = core.eval()
-        self.tokenizer = tokenizer
-        self.name = name or type(core).__name__
-        self.labels = list(range(core.config.labels)) if labels is None else list(labels)
-        if len(self.labels) != core.config.labels:
-            raise MisuseError(f"{len(self.labels)} labels for a model with {core.config.labels} logits")
-
-    @torch.inference_mode()
-    def classify(self, texts: Sequence[str]) -> list[Mapping[Any, float]]:
-        """The probability of each label, text by text; what is longer than the context is cut off at its end."""
-        answers: list[Mapping[Any, float]] = []
-        device = self.core.head.output.weight.device
-        for text in texts:
-            tokens = self.tokenizer(text, truncation=True, max_length=self.core.config.max_length)["input_ids"]
-            probabilities = self.core(torch.tensor([tokens], device=device)).double().softmax(dim=-1)[0]
-            answers.append(dict(zip(self.labels, probabilities.tolist(), strict=True)))
-        return answers
+CoreModel: TypeAlias = (
+    CoreCausalModel
+    | CoreMaskedModel
+    | CoreEncoderDecoderModel
+    | CoreClassifierModel
+    | CoreTaggerModel
+    | CoreEmbeddingModel
+)
+_WRAPPERS: dict[type[nn.Module], type[CoreModel]] = {
+    CausalLM: CoreCausalModel,
+    MaskedLM: CoreMaskedModel,
+    Seq2SeqLM: CoreEncoderDecoderModel,
+    SequenceClassifier: CoreClassifierModel,
+    TokenClassifier: CoreTaggerModel,
+    TextEmbedder: CoreEmbeddingModel,
+    Encoder: CoreEmbeddingModel,
+}
 
 
-CoreModel: TypeAlias = CoreCausalModel | CoreMaskedModel | CoreEncoderDecoderModel | CoreClassifier
-
-
-def core_model(core: nn.Module, tokenizer: Any, *, name: str | None = None) -> CoreModel:
-    """The model of ours and its tokenizer, as what it can be asked.
+def core_model(
+    core: nn.Module, tokenizer: Any, *, name: str | None = None, labels: Sequence[str] | None = None
+) -> CoreModel:
+    """The model of ours and its tokenizer, as what it can be asked; the arguments are those of `CoreCheckpoint`.
 
     Raises:
-        MisuseError: it has no head that an assertion could ask.
+        MisuseError: no assertion can ask it, or tokenizer and labels are not its own.
     """
-    match core:
-        case CausalLM():
-            return CoreCausalModel(core, tokenizer, name=name)
-        case MaskedLM():
-            return CoreMaskedModel(core, tokenizer, name=name)
-        case Seq2SeqLM():
-            return CoreEncoderDecoderModel(core, tokenizer, name=name)
-        case SequenceClassifier():
-            return CoreClassifier(core, tokenizer, name=name)
-    raise MisuseError(
-        f"{type(core).__name__} predicts neither tokens nor labels of texts, so no assertion can ask it: give a CausalLM, "
-        f"MaskedLM, Seq2SeqLM or SequenceClassifier"
-    )
+    if type(core) not in _WRAPPERS:
+        raise MisuseError(
+            f"{type(core).__name__} predicts nothing that an assertion can ask: give one of "
+            f"{', '.join(kind.__name__ for kind in _WRAPPERS)}"
+        )
+    return _WRAPPERS[type(core)](core, tokenizer, name=name, labels=labels)
 
 
 def load_core_model(folder: Path, *, device: str = "cpu", name: str | None = None) -> CoreModel:

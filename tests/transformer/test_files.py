@@ -11,6 +11,7 @@ import torch
 
 from pytest_llm import embedded
 from pytest_llm.errors import MisuseError
+from pytest_llm.models.loading import minilm_folder
 from pytest_llm.models.transformers_model import TransformersModel
 from pytest_llm.transformer.architectures import CausalLM, MaskedLM, Seq2SeqLM, SequenceClassifier
 from pytest_llm.transformer.config import Config
@@ -18,7 +19,6 @@ from pytest_llm.transformer.fresh import fresh
 from pytest_llm.transformer.weights.files import load, save
 from tests.transformer.agreement import LOGITS, rows
 from tests.transformer.test_bart import tiny_bart
-from tests.transformer.test_bert import minilm
 
 CONFIG = Config(vocabulary=20, width=8, layers=2, heads=2, max_length=16, labels=3)
 
@@ -58,8 +58,9 @@ def test_a_published_checkpoint_in_several_files_is_read(tmp_path: Path) -> None
         assert float((core(source, source) - expected).abs().max()) < LOGITS
 
 
+@pytest.mark.minilm
 def test_minilm_is_read_from_its_folder() -> None:
-    assert type(load(minilm())).__name__ == "Encoder"
+    assert type(load(minilm_folder())).__name__ == "Encoder"
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,12 @@ from torch import nn
 from torch.nn.functional import cosine_similarity
 from transformers import AutoTokenizer
 
+from pytest_llm.models.loading import minilm_folder
 from pytest_llm.transformer.architectures import TextEmbedder
 from pytest_llm.transformer.config import Config
 from pytest_llm.transformer.fresh import fresh
 from pytest_llm.transformer.layers import Layer
 from pytest_llm.transformer.weights.files import load
-from tests.transformer.test_bert import minilm
 
 WIDTH, HEADS, INNER = 12, 3, 20
 NAMES = {
@@ -105,12 +105,13 @@ def test_a_text_has_the_mean_of_its_states_scaled_to_length_one() -> None:
     assert (found[1] == 0).all()
 
 
+@pytest.mark.minilm
 @torch.inference_mode()
 def test_minilm_finds_what_means_the_same() -> None:
-    encoder: Any = load(minilm())
+    encoder: Any = load(minilm_folder())
     model = TextEmbedder.of(encoder)
     untyped: Any = AutoTokenizer
-    tokenizer = untyped.from_pretrained(minilm())
+    tokenizer = untyped.from_pretrained(minilm_folder())
     texts = ["A man is eating food.", "Somebody has a meal.", "The stock market fell on Monday."]
     encoded = tokenizer(texts, padding=True, return_tensors="pt")
     eating, meal, market = model(encoded["input_ids"], encoded["attention_mask"])

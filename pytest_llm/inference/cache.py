@@ -22,6 +22,7 @@ from pytest_llm.inference.cache_file import NAME, CacheFile, ForeignFileError, Q
 
 DEFAULT_SIZE = 2 * 10**9
 Found = TypeVar("Found")
+_of_parents: list[CacheFile] = []
 
 
 class Cache:
@@ -82,7 +83,9 @@ class Cache:
             return otherwise
 
     def _opened(self) -> CacheFile:
-        if self._file is None or self._process != os.getpid():  # a connection must not be used by a forked child
+        if self._file is None or self._process != os.getpid():
+            if self._file is not None:
+                _of_parents.append(self._file)  # a forked child must neither use a connection nor close it
             path = self._folder() / NAME
             self._inode = _inode(path)
             self._file = CacheFile(path)

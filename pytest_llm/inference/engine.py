@@ -54,8 +54,19 @@ class Engine:
     @property
     def policy(self) -> str:
         """What of it an answer depends on: whether texts are asked together, and on which kinds of devices."""
-        kinds = sorted({device.partition(":")[0] for device in self.devices})
+        kinds = sorted(set(map(_kind_of, self.devices)))
         return " on ".join(["one at a time" if self.deterministic else "together", *kinds])
+
+
+def _kind_of(device: str) -> str:
+    """A GPU by its name: two kinds of them differ in the last bits."""
+    kind, _, index = device.partition(":")
+    if kind == "cuda":
+        import torch
+
+        if int(index or 0) < torch.cuda.device_count():
+            return f"cuda {torch.cuda.get_device_name(int(index or 0))}"
+    return kind
 
 
 _current: ContextVar[Engine] = ContextVar("pytest_llm_engine", default=Engine())  # noqa: B039  # it is frozen

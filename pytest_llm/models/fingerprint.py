@@ -98,10 +98,20 @@ def block_sums(tensors: Sequence[torch.Tensor]) -> bytes:
     """
     sums: dict[torch.device, list[torch.Tensor]] = {}
     for tensor in tensors:
-        flat = tensor.reshape(-1).view(torch.uint8)
-        if flat.storage_offset() % 8:  # a view into other storage, which cannot be read as 64-bit integers in place
-            flat = flat.clone()
-        whole = len(flat) // 2048 * 2048
-        of_blocks = flat[:whole].view(torch.int64).view(-1, 256).sum(dim=1)
-        sums.setdefault(tensor.device, []).extend([of_blocks.view(torch.uint8), flat[whole:]])
+        blocks, rest = _blocks(tensor)
+        sums.setdefault(tensor.device, []).extend([blocks.sum(dim=1).view(torch.uint8), rest])
     return b"".join(torch.cat(of_device).cpu().numpy().tobytes() for of_device in sums.values())
+
+
+def column_sums(tensors: Sequence[torch.Tensor]) -> bytes:
+    """The sums of what stands at the same place of each 2 KiB of each tensor: what `block_sums` is blind to."""
+    return b"".join(_blocks(tensor)[0].sum(dim=0).cpu().numpy().tobytes() for tensor in tensors)
+
+
+def _blocks(tensor: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Its whole 2 KiB as rows of 64-bit integers, and the bytes of the rest."""
+    flat = tensor.reshape(-1).view(torch.uint8)
+    if flat.storage_offset() % 8:  # a view into other storage, which cannot be read as 64-bit integers in place
+        flat = flat.clone()
+    whole = len(flat) // 2048 * 2048
+    return flat[:whole].view(torch.int64).view(-1, 256), flat[whole:]

@@ -245,3 +245,18 @@ def test_a_read_only_folder_ends_in_a_warning(tmp_path: Path) -> None:
     finally:
         folder.chmod(0o755)
         shutil.rmtree(folder)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_child_opens_the_file_anew(tmp_path: Path) -> None:
+    cache = Cache(lambda: tmp_path)
+    cache.keep(QUESTION, {"parent": "answer"})
+    child = os.fork()
+    if not child:
+        found = cache.find(QUESTION, ["parent"])
+        cache.keep(QUESTION, {"child": "answer"})
+        os._exit(0 if found == {"parent": "answer"} else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    cache.keep(QUESTION, {"later": "answer"})
+    assert len(cache.find(QUESTION, ["parent", "child", "later"])) == 3
+    cache.close()

@@ -127,8 +127,8 @@ def judge_contract(examination: Examination) -> ContractVerdict:
         return ContractVerdict(Outcome.ERROR, f"cannot be told to be {x.kept}: {x.named.finding}", m, x)
     if x.broken:
         return ContractVerdict(Outcome.FAILED, f"not {x.kept}: {x.named.finding} ({x.tolerance})", m, x)
-    most = f"differ by at most {number(m.value)}" if m.value else "differ by nothing"
-    held = f"{len(x.cases)} comparison{'s' * (len(x.cases) != 1)} {most}"
+    compared = "1 comparison differs" if len(x.cases) == 1 else f"{len(x.cases)} comparisons differ"
+    held = f"{compared} by {f'at most {number(m.value)}' if m.value else 'nothing'}"
     return ContractVerdict(Outcome.PASSED, f"{x.kept}: {held} ({x.tolerance})", m, x)
 
 

@@ -179,6 +179,19 @@ def saving_rounds() -> tuple[Any, Any]:
     return renamed(type(module), save_pretrained=save_pretrained)
 
 
+def moving_rounds() -> tuple[Any, Any]:
+    """What arrives on another device has rounded weights."""
+    module, _ = tiny_llama()
+    plain = type(module).to
+
+    def to(self: Any, *args: Any, **more: Any) -> Any:
+        with torch.no_grad():
+            self.lm_head.weight.copy_(self.lm_head.weight.bfloat16())
+        return plain(self, *args, **more)
+
+    return renamed(type(module), to=to)
+
+
 def scale_not_saved() -> tuple[Any, Any]:
     """A number that the logits depend on stands neither in the weights nor in the configuration."""
     module, tokenizer = renamed(type(tiny_llama()[0]), scale=1.0)

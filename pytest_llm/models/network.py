@@ -89,7 +89,9 @@ class Network:
         answer = self.call(tokens, **about, **{self.cache_name: cache}, use_cache=True)
         kept = next((found for name in _CACHES if (found := getattr(answer, name, None)) is not None), None)
         if kept is None:
-            raise MisuseError(f"{self.name} takes {self.cache_name!r} but returned none to go on with")
+            raise MisuseError(
+                f"{self.name} takes a {self.cache_name} but returns none to go on with: it is no decoder, or not set up as one"
+            )
         return _logits(answer, self.name), kept
 
     def _about(self, tokens: torch.Tensor, mask: torch.Tensor | None) -> dict[str, Any]:

@@ -95,13 +95,11 @@ def measured_tolerance(network: Network, texts: Sequence[torch.Tensor]) -> Toler
     ulp = ulp_of(largest, network.dtype)
     if 2 * most <= ulp:
         why = (
-            "nothing moves more when"
+            f"rounding its {products} products moves it less"
             if products
-            else "no product of torch could be seen, so no rounding is allowed for:"
+            else "no product of torch was seen to be rounded"
         )
-        return Tolerance(
-            ulp, f"one ulp of the largest logit, {largest:.4g}; {why} {products} products are rounded otherwise"
-        )
+        return Tolerance(ulp, f"one ulp of the largest logit, {largest:.4g}: {why}")
     return Tolerance(
         2 * most,
         f"twice what the answer moves when each of its {products} products is off by its rounding, √n·ε/2 ({TRIALS} trials); "

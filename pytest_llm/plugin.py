@@ -34,10 +34,10 @@ from pytest_llm.reports.properties import VERDICT, properties
 
 if TYPE_CHECKING:
     from pytest_llm.baselines.shelf import Shelf
+    from pytest_llm.correcting import HolmCorrection
     from pytest_llm.data.sampling import Sample
     from pytest_llm.inference.cache import Cache
     from pytest_llm.models.devices import GpuRequirement
-    from pytest_llm.reports.gates import Correction
     from pytest_llm.thresholds import Threshold, ThresholdFile
     from pytest_llm.tolerances import NoRegression
     from pytest_llm.verdict import Verdict
@@ -47,8 +47,7 @@ SAMPLE: pytest.StashKey[Sample] = pytest.StashKey()
 CACHE_SIZE = pytest.StashKey[int]()
 CHANGES: pytest.StashKey[list[NoRegression]] = pytest.StashKey()
 THRESHOLDS: pytest.StashKey[dict[str, Threshold]] = pytest.StashKey()
-GATES = pytest.StashKey[int]()
-REPORTED: pytest.StashKey[Reported] = pytest.StashKey()
+CORRECTION: pytest.StashKey[HolmCorrection] = pytest.StashKey()
 GPU_REQUIREMENTS: pytest.StashKey[list[GpuRequirement]] = pytest.StashKey()
 
 
@@ -180,9 +179,10 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("llm_json") and not config.option.collectonly:
         _record_run(config)
     if config.getoption("llm_correction") == "holm":
-        config.stash[GATES] = _declared_gates(config.getini("llm_gates"))
-        config.stash[REPORTED] = Reported()
-        config.pluginmanager.register(config.stash[REPORTED])
+        from pytest_llm.correcting import correction
+
+        config.stash[CORRECTION] = correction(config.getini("llm_gates"))
+        config.pluginmanager.register(config.stash[CORRECTION], "llm_correction")
     if size := config.getini("llm_cache_size"):
         from pytest_llm.models.devices import parse_memory
 
@@ -218,43 +218,10 @@ def _runs(given: str) -> int:
     return int(given)
 
 
-def _declared_gates(given: str) -> int:
-    if not (given.isdecimal() and int(given) >= 1):
-        raise pytest.UsageError(
-            f"--llm-correction=holm: the ini key llm_gates is {given!r}; write there how many gates the whole suite has, such as "
-            f"llm_gates = 12 (they are not counted, because then -k or a renamed test would change the verdicts of the others)"
-        )
-    return int(given)
-
-
-class Reported:
-    """A plugin that keeps what each test said, of all workers, for what is decided when all have run."""
-
-    def __init__(self) -> None:
-        self.said: list[tuple[str, list[tuple[str, object]]]] = []
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Keep what is ours."""
-        if report.when == "call":
-            self.said.append((report.nodeid, report.user_properties))
-
-
 @pytest.hookimpl(wrapper=True)
 def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
     with remembering(partial(_cache, session.config)), _asking(session.config):
-        result = yield
-    if (correction := _correction(session.config)) is not None:
-        session.testsfailed += correction.fails
-    return result
-
-
-def _correction(config: pytest.Config) -> Correction | None:
-    """What all p-values together say, where that is asked for and all are here."""
-    if GATES not in config.stash or hasattr(config, "workerinput"):
-        return None
-    from pytest_llm.reports.gates import corrected, gates_of
-
-    return corrected(gates_of(config.stash[REPORTED].said), config.stash[GATES])
+        return (yield)
 
 
 def _cache(config: pytest.Config) -> Cache | None:
@@ -350,14 +317,14 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
 def _shelf(item: pytest.Item) -> Shelf:
     from pytest_llm.baselines.shelf import shelf_for
 
-    option = item.config.getoption
+    option, correction = item.config.getoption, item.config.stash.get(CORRECTION, None)
     return shelf_for(
         item.path,
         item.nodeid,
         update=option("llm_update_baselines"),
         anchor=item.config.getini("llm_anchor"),
         strict=option("llm_strict"),
-        gates=item.config.stash.get(GATES, 1),
+        gates=1 if correction is None else correction.declared,
         calibrate=option("llm_calibrate"),
     )
 
@@ -401,7 +368,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for report in category
         if getattr(report, "when", None) == "call" and any(name == VERDICT for name, _ in report.user_properties)
     ]
-    correction = _correction(terminalreporter.config)
+    holm = terminalreporter.config.stash.get(CORRECTION, None)
+    correction = None if holm is None else holm.result()
     unseen = correction is not None and correction.fails
     if not reports or (terminalreporter.verbosity < 0 and not unseen):
         return

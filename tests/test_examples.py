@@ -59,6 +59,18 @@ def test_example_ends_as_it_says(pytester: pytest.Pytester, name: str) -> None:
     result.assert_outcomes(**OUTCOMES[name])
 
 
+def test_gates_on_a_real_model_share_alpha_and_are_calibrated(pytester: pytest.Pytester) -> None:
+    name = "test_against_baseline.py"
+    result = run(pytester, name, "--llm-correction=holm", "-o", "llm_gates=5", "--llm-calibrate=2")
+    result.assert_outcomes(**OUTCOMES[name])
+    result.stdout.fnmatch_lines(
+        ["PASSED * baseline 'main'*: 1 % is tolerated *; calibrated: 2 runs *test_the_model_is_as_it_was?"]
+    )
+    result.stdout.fnmatch_lines(
+        ["Holm's correction over 5 gates (llm_gates), 5 of which ran", "REGRESSED *adjusted *test_a_regression]"]
+    )
+
+
 @pytest.mark.smollm2
 def test_examples_on_a_real_model_end_as_they_say(pytester: pytest.Pytester) -> None:
     result = run(pytester, "-m", "smollm2", *SMOLLM2)

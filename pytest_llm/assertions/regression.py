@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -117,10 +118,11 @@ def assert_no_regression(
         claim = shelf.asks(claim)
     if reference is not None and baseline != MAIN:
         raise MisuseError(f"both reference= and baseline={str(baseline)!r} are given: compare with one of them")
+    rows: Data = list(data) if isinstance(data, Iterator) else data  # a reference has to answer them too
 
     def measured(of: Model | Predictions, known: Known | None = None) -> Measurement:
         until = known and until_change(claim, known, early_stop, max_unit_drop)
-        return measure(of, data, metric, task=task, engine=engine, cluster=cluster, until=until, **settings)
+        return measure(of, rows, metric, task=task, engine=engine, cluster=cluster, until=until, **settings)
 
     if reference is not None:
         with recording():  # what is measured of the reference is no result of this test

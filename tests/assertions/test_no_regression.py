@@ -44,6 +44,10 @@ def test_a_reference_is_measured_now() -> None:
         assert_no_regression(UniformModel(8.5), TEXTS, reference=UniformModel(8))
 
 
+def test_rows_that_can_be_read_once_are_read_for_both() -> None:
+    assert assert_no_regression(UniformModel(8), iter(TEXTS), reference=UniformModel(8)).n == 40
+
+
 def test_of_a_reference_nothing_is_reported() -> None:
     with recording() as recorder:
         measured = assert_no_regression(UniformModel(8), TEXTS, reference=UniformModel(9))

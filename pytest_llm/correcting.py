@@ -1,0 +1,50 @@
+"""`--llm-correction=holm`: a plugin that is registered where it is given.
+
+pytest decides each test when it ends, before the other p-values are known. So each gate fails below its share of alpha, as
+Bonferroni has it, among a number of gates that is declared; what only all p-values together show is added at the session's end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import pytest
+
+from pytest_llm.reports.gates import Correction, corrected, gates_of
+
+
+class HolmCorrection:
+    """Keeps what each test said of chance, of all workers, for what is decided when all have run."""
+
+    def __init__(self, declared: int) -> None:
+        self.declared = declared
+        self._said: list[tuple[str, list[tuple[str, object]]]] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "call":
+            self._said.append((report.nodeid, report.user_properties))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
+        result = yield
+        if not hasattr(session.config, "workerinput"):
+            session.testsfailed += self.result().fails
+        return result
+
+    def result(self) -> Correction:
+        """What the p-values say together, of the gates that have run."""
+        return corrected(gates_of(self._said), self.declared)
+
+
+def correction(declared: str) -> HolmCorrection:
+    """The plugin, from the ini key `llm_gates`.
+
+    Raises:
+        pytest.UsageError: it is no number of gates.
+    """
+    if not (declared.isdecimal() and int(declared) >= 1):
+        raise pytest.UsageError(
+            f"--llm-correction=holm: the ini key llm_gates is {declared!r}; write there how many gates the whole suite has, such "
+            f"as llm_gates = 12 (they are not counted, because then -k or a new test would change the verdicts of the others)"
+        )
+    return HolmCorrection(int(declared))

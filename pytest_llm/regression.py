@@ -150,7 +150,12 @@ class ChangeVerdict(Verdict):
             return None
         worse = _exceeds(self.comparison.drop, self.comparison.as_drop(claim.amount))
         bounded = not (claim.strict or claim.on_inconclusive == "fail" or claim.max_example_drop is not None)
-        return Significance(change.p, claim.alpha, worse, bounded)
+        stopped = self.measurement.stopped
+        if stopped is None or stopped.decided == "undefined":
+            return Significance(change.p, claim.alpha, worse, bounded)
+        # the p of a part that was looked at again and again is none: what is known is on which side of its level it is
+        fails = stopped.decided == "fails"
+        return Significance(math.nextafter(claim.level, 0) if fails else 1.0, claim.alpha, fails, bounded)
 
     @property
     def on_suspicion(self) -> Inconclusive:

@@ -15,6 +15,7 @@ from pytest_llm.errors import MisuseError
 from pytest_llm.regression import ChangeVerdict, Comparison, judge_change
 from pytest_llm.statistics.jackknife import FloatArray
 from pytest_llm.statistics.repeats import Noise
+from pytest_llm.stopping.watch import Decision, Stopped
 from pytest_llm.tolerance import Amount, Tolerance, parse_amount
 from pytest_llm.verdict import Measurement, Outcome
 from tests.simulated_changes import Kind, changed, documents, measured
@@ -293,6 +294,21 @@ def test_of_a_share_the_tolerance_above_noise_is_a_share() -> None:
     noisy = Comparison(m, "baseline 'main'", m.statistics, noise=Noise((0.50, 0.51, 0.52)))
     sentence = judge_change(noisy, Tolerance(parse_amount("tolerance", "1pp"))).sentence
     assert "run-to-run noise alone does 0.09849: tolerance='0.099' is above that" in sentence
+
+
+@pytest.mark.parametrize(("decided", "worse"), [("fails", True), ("passes", False)])
+def test_of_what_stopped_early_only_the_side_of_p_is_known(decided: Decision, worse: bool) -> None:
+    """Its p was looked at before: for Holm's correction it counts as just below this gate's share of alpha, or as 1."""
+    random = np.random.default_rng(11)
+    before = documents(60, random)
+    claim = Tolerance(ONE_PER_CENT, gates=4)
+    m = measured(changed(before, "small", 0.05 if worse else 0.0, random))
+    m = replace(m, stopped=Stopped(decided, claim, 60, 200, 0.3, 18.0, 22.0, 19.0))
+    chance = judge_change(Comparison(m, "baseline 'main'", before), claim).chance
+    assert chance is not None
+    assert (chance.alpha, chance.worse) == (0.01, worse)
+    assert chance.p == (pytest.approx(0.0025) if worse else 1)
+    assert (chance.p < claim.level) is worse
 
 
 def test_the_order_of_examples_does_not_matter() -> None:

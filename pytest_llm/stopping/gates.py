@@ -157,7 +157,7 @@ def _watch_change(
         may_pass=tolerance.max_example_drop is None and not tolerance.strict,
         may_fail=mode == "sequential" or not everywhere,
         tolerated=sign * (worst - before) if everywhere else None,
-        alpha=tolerance.alpha,
+        alpha=tolerance.level,
         baseline=value,
     )
 

@@ -1,7 +1,7 @@
 """Answers as bytes, for the cache on disk: a letter for the kind, then numbers as they lie in memory, or JSON. No pickle.
 
-Arrays of numbers, texts, labels with their probabilities, and what two models make of the tokens of a text. Everything is read back
-bit for bit.
+Arrays of numbers, texts, labels with their probabilities, lists of spans, and what two models make of the tokens of a text.
+Everything is read back bit for bit.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ def to_bytes(value: object) -> bytes | None:
         if all(type(label) in _LABELS and type(p) is float for label, p in pairs):
             return b"m" + json.dumps(pairs).encode()
         return None
+    if isinstance(value, list) and all(type(one) is tuple and all(type(x) in _LABELS for x in one) for one in value):
+        return b"l" + json.dumps(value).encode()
     if is_dataclass(value) and isinstance(value, _token_divergence()):
         *arrays, reference = astuple(value)
         parts = [json.dumps(reference).encode(), *map(_packed, arrays)]
@@ -54,6 +56,8 @@ def from_bytes(data: bytes) -> Any:
             return json.loads(rest)
         case b"m":
             return dict(json.loads(rest))
+        case b"l":
+            return [tuple(one) for one in json.loads(rest)]
         case b"d":
             reference, *arrays = _split(rest)
             kl, same, delta, log_prob, of_reference = map(_unpacked, arrays)

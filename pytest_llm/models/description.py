@@ -15,7 +15,7 @@ import sysconfig
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from types import BuiltinFunctionType, FunctionType, ModuleType, SimpleNamespace
+from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
 import torch
@@ -65,7 +65,7 @@ def described(value: object) -> str:
     if any(base.__name__ in _CONFIGURATIONS for base in kind.__mro__):
         refuse_altered(kind)
         return f"{kind.__qualname__}[{_entries(vars(value))}]"
-    if kind.__module__.startswith("pytest_llm.") and (is_dataclass(value) or isinstance(value, SimpleNamespace)):
+    if kind.__module__.startswith("pytest_llm.") and not isinstance(value, torch.nn.Module):
         refuse_altered(kind)
         names = [field.name for field in fields(value)] if is_dataclass(value) else list(vars(value))
         return f"{kind.__qualname__}[{_entries({name: getattr(value, name) for name in names})}]"

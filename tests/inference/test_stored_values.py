@@ -55,6 +55,12 @@ def test_a_bare_label(label: object) -> None:
     assert type(kept(label)) is type(label)
 
 
+def test_spans() -> None:
+    spans = [(0, 5, "PER"), (7, 11, "LOC")]
+    assert kept(spans) == spans
+    assert kept([]) == []
+
+
 def test_what_two_models_make_of_a_text() -> None:
     arrays = np.random.default_rng(0).normal(size=(5, 7))
     kl, same_top, delta_p, log_prob, reference_log_prob = arrays

@@ -18,9 +18,11 @@ from transformers.models.llama import modeling_llama
 
 from pytest_llm import embedded, load_model
 from pytest_llm.models import cache_key as module_under_test
+from pytest_llm.models.core_model import CoreCausalModel, load_core_model
 from pytest_llm.models.language_model import Window
 from pytest_llm.models.loading import as_language_model
 from pytest_llm.models.transformers_model import TransformersModel
+from pytest_llm.transformer.attention import attention_formula, use_attention
 from tests.models.test_fingerprint import EDITS, hook, replace_forward
 from tests.tiny_checkpoints import tiny_bart, tiny_bert, tiny_distilbert, tiny_roberta, tiny_t5
 
@@ -51,6 +53,19 @@ def test_every_kind_of_model_has_one(make: Callable[[], tuple[Any, Any]]) -> Non
     with torch.no_grad():
         next(module.parameters()).view(-1)[0] += 1
     assert as_language_model((module, tokenizer)).cache_key() != key  # type: ignore[union-attr]
+
+
+def test_a_core_model_has_one_that_changes_with_its_attention() -> None:
+    """Its replaced attention is a function of ours, which is told by its name; one of somebody else's is not."""
+    core = load_core_model(embedded("models/tiny-decoder"))
+    assert isinstance(core, CoreCausalModel)
+    keys = [core.cache_key()]
+    use_attention(core.core, attention_formula)
+    keys.append(core.cache_key())
+    assert None not in keys
+    assert len(set(keys)) == 2
+    use_attention(core.core, lambda *given, **settings: attention_formula(*given, **settings))
+    assert core.cache_key() is None
 
 
 @pytest.mark.parametrize("edit", [edit for edit in EDITS if edit not in (hook, replace_forward)])

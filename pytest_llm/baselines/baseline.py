@@ -15,6 +15,13 @@ from pytest_llm.statistics.jackknife import FloatArray
 from pytest_llm.statistics.repeats import Noise
 from pytest_llm.verdict import Measurement
 
+_IMPORTED = "from:"
+
+
+def imported_from(source: str) -> str:
+    """The part of a signature that says which harness measured, which task and filter."""
+    return f"{_IMPORTED}{source.replace('|', '/')}"
+
 
 @dataclass(frozen=True, eq=False)
 class Baseline:
@@ -57,6 +64,18 @@ class Baseline:
         when = f", recorded {self.recorded['date']}" if self.recorded.get("date") else ""
         commit = f", commit {self.recorded['commit'][:10]}" if self.recorded.get("commit") else ""
         return f"{self.provenance}{when}{commit}"
+
+    @property
+    def source(self) -> str:
+        """The harness, task and filter of a baseline that was imported; empty for one of our own."""
+        last = self.signature.rpartition("|")[2]
+        return last.removeprefix(_IMPORTED) if last.startswith(_IMPORTED) else ""
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """The parts of its signature that say how it was measured; of an imported one those that its log shows."""
+        parts = tuple(self.signature.split("|"))
+        return parts[:-1] if self.source else parts
 
     def same_statistics(self, other: Baseline) -> bool:
         """Whether both say the same of the same examples."""

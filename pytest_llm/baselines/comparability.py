@@ -39,15 +39,51 @@ def differences(
 def _differences(baseline: Baseline, m: Measurement, identity: Identity) -> Iterator[str]:
     if baseline.metric != m.metric:
         yield f"metric: {baseline.metric} was recorded, {m.metric} is measured"
+    elif baseline.source:
+        yield from _contradictions(baseline, m)
     elif baseline.signature != m.signature:
         yield from _parts(baseline.signature, m.signature)
-    if baseline.provenance.dtype != m.provenance.dtype:
+    unknown = baseline.source and not (baseline.provenance.dtype and m.provenance.dtype)
+    if baseline.provenance.dtype != m.provenance.dtype and not unknown:
         yield f"dtype: {baseline.provenance.dtype or 'unknown'} was recorded, this is {m.provenance.dtype or 'unknown'}"
     if m.counts == "tokens" and baseline.identity.tokenizer != identity.tokenizer:
         yield "tokenizer: another one, and the metric counts its tokens (byte_perplexity compares across tokenizers)"
     if baseline.statistics.shape[1] != m.statistics.shape[1]:
         yield f"statistics: {baseline.statistics.shape[1]} sums were recorded, there are {m.statistics.shape[1]} now"
     yield from _other_examples(baseline, m)
+
+
+def unchecked(baseline: Baseline, m: Measurement) -> list[str]:
+    """What is not known of an imported baseline, and so was not compared; empty for one of our own.
+
+    A log of another harness is silent about settings that our signatures name. Refusing it for that would refuse every one;
+    taking them for equal would be a claim that nobody has checked. So a comparison is made, and says this of itself.
+    """
+    if not baseline.source:
+        return []
+    now, before = m.signature.split("|"), baseline.known
+    unknown = [part for part in now if part not in before]
+    unknown += [part for part in before if not part.startswith("not:") and not _said(part, now)]
+    unknown += [name for name in ("dtype", "device") if not getattr(baseline.provenance, name)]
+    return [
+        f"imported from {baseline.source}; not compared, since not known of both: {', '.join(unknown) or 'nothing'}"
+    ]
+
+
+def _said(part: str, parts: Sequence[str]) -> bool:
+    """Whether a signature says anything about the setting that a part of another one is about."""
+    return part in parts or any(other.startswith(f"{part.partition(':')[0]}:") for other in parts)
+
+
+def _contradictions(baseline: Baseline, m: Measurement) -> Iterator[str]:
+    """Settings that an imported baseline is known to have, or not to have, and that are otherwise now."""
+    now = m.signature.split("|")
+    for part in baseline.known:
+        if part.startswith("not:"):
+            if part.removeprefix("not:") in now:
+                yield f"settings: the prompts of {baseline.source} were others than these: give the task= that asks as it did"
+        elif part not in now and _said(part, now):
+            yield f"settings: {part} was recorded, this is {m.signature}"
 
 
 def _parts(recorded: str, now: str) -> Iterator[str]:
@@ -60,7 +96,9 @@ def _parts(recorded: str, now: str) -> Iterator[str]:
 
 def _other_examples(baseline: Baseline, m: Measurement) -> Iterator[str]:
     recorded = dict(zip(baseline.ids, baseline.contents, strict=True))
-    current = {example.id: example for example in m.examples}
+    current = dict(zip(_keys(baseline, m), m.examples, strict=True))
+    if len(current) < m.n:
+        yield f"data: {m.n - len(current)} examples are the same as others, and the log has no ids to tell them apart"
     new = [example.label for id_, example in current.items() if id_ not in recorded]
     gone = [] if m.left_out or m.stopped is not None else [id_ for id_ in recorded if id_ not in current]
     edited = [e.label for id_, e in current.items() if id_ in recorded and e.content != recorded[id_]]
@@ -76,10 +114,17 @@ def _listed(names: Sequence[str]) -> str:
 def same_examples(baseline: Baseline, measured: OfExamples) -> bool:
     """Whether the baseline has these examples, all of them and no others."""
     recorded = dict(zip(baseline.ids, baseline.contents, strict=True))
-    return recorded == {example.id: example.content for example in measured.examples}
+    contents = [example.content for example in measured.examples]
+    return recorded == dict(zip(_keys(baseline, measured), contents, strict=True))
 
 
 def aligned(baseline: Baseline, measured: OfExamples) -> FloatArray:
     """The baseline's statistics of the examples that were, or will be, measured, in their order."""
     place = {id_: row for row, id_ in enumerate(baseline.ids)}
-    return baseline.statistics[[place[example.id] for example in measured.examples]]
+    return baseline.statistics[[place[key] for key in _keys(baseline, measured)]]
+
+
+def _keys(baseline: Baseline, measured: OfExamples) -> list[str]:
+    """What examples are paired by: their ids; or their contents, where an imported baseline's log has no ids."""
+    by_content = baseline.source and baseline.ids == baseline.contents
+    return [example.content if by_content else example.id for example in measured.examples]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pytest_llm.baselines.baseline import Baseline, as_baseline, refuse_unfit
 from pytest_llm.baselines.calibrating import calibrated
-from pytest_llm.baselines.comparability import aligned, differences, same_examples
+from pytest_llm.baselines.comparability import aligned, differences, same_examples, unchecked
 from pytest_llm.baselines.files import read, write
 from pytest_llm.baselines.shelf import MAIN, Shelf
 from pytest_llm.errors import MisuseError
@@ -113,7 +113,7 @@ def judge_against(
     same_dtype: bool = True,
 ) -> Verdict:
     """Compare with one baseline, if it can be compared at all; an ERROR that names what differs if not."""
-    accept = _command(shelf) if shelf else "record the baseline again"
+    accept = _command(shelf) if shelf else _again(baseline)
     reasons = differences(baseline, m, m.identity(), same_dtype=same_dtype)
     if reasons:
         sentence = (
@@ -122,7 +122,8 @@ def judge_against(
         lines = [("" if rank else "differs", reason) for rank, reason in enumerate(reasons)]
         lines += [("baseline", baseline.origin), ("to accept", accept)]
         return BaselineVerdict(Outcome.ERROR, f"{sentence} {reasons[0].partition(':')[0]}", m, tuple(lines))
-    if baseline.provenance.device != m.provenance.device:
+    notes = (*notes, *unchecked(baseline, m))
+    if baseline.provenance.device and baseline.provenance.device != m.provenance.device:
         notes = (*notes, f"recorded on {baseline.provenance.device}, measured on {m.provenance.device}")
     before = aligned(baseline, m)
     return judge_change(
@@ -197,6 +198,13 @@ def _readable(path: Path | None) -> Baseline | None:
         return None if path is None else read(path)
     except MisuseError:
         return None
+
+
+def _again(baseline: Baseline) -> str:
+    """How a baseline that is given by its path comes to be another."""
+    if baseline.source:
+        return "record a baseline of your own, or import a later log: pytest-llm baseline import … --force"
+    return "record it again where it is recorded: pytest --llm-update-baselines in its own test"
 
 
 def _command(shelf: Shelf) -> str:

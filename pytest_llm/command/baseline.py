@@ -1,4 +1,4 @@
-"""`pytest-llm baseline`: show, compare, check and remove stored baselines."""
+"""`pytest-llm baseline`: show, compare, check, remove and import stored baselines."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from pytest_llm.baselines.inventory import (
     problems,
     remove,
 )
+from pytest_llm.command import importing
 from pytest_llm.command.main import DONE, WRONG
 from pytest_llm.errors import MisuseError
 
@@ -43,6 +44,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     verifying = actions.add_parser("verify", help="read every baseline below a folder, and say what is wrong")
     verifying.add_argument("folder", metavar="DIR", nargs="?", type=Path, default=Path())
     verifying.set_defaults(action=verify)
+
+    from_others = actions.add_parser("import", help=importing.HELP)
+    importing.add_arguments(from_others)
+    from_others.set_defaults(action=importing.run)
 
     dropping = actions.add_parser("drop", help="remove a baseline, or all of one name")
     dropping.add_argument("which", metavar="PATH|NAME", help="a baseline's .json file; or a name, such as v1.0")

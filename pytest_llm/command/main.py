@@ -49,7 +49,7 @@ class Entry:
 
 
 COMMANDS = {
-    "baseline": Entry("pytest_llm.command.baseline", "show, compare, check and remove stored baselines"),
+    "baseline": Entry("pytest_llm.command.baseline", "show, compare, check, remove and import stored baselines"),
     "cache": Entry("pytest_llm.command.cache", "say what is kept of models' answers, check it, remove it"),
 }
 

@@ -99,6 +99,7 @@ if TYPE_CHECKING:
     from pytest_llm.data.embedded import embedded
     from pytest_llm.data.example import Example
     from pytest_llm.data.loading import Columns, load_examples
+    from pytest_llm.data.streaming import stream
     from pytest_llm.errors import CacheWarning, MetricWarning, MisuseError
     from pytest_llm.inference.calibration import Calibration
     from pytest_llm.inference.engine import Engine
@@ -217,6 +218,7 @@ _HOMES = {
     "load_model": "models.loading",
     "measure": "inference.measure",
     "save_reference": "inference.references",
+    "stream": "data.streaming",
 }
 
 __all__ = [
@@ -308,6 +310,7 @@ __all__ = [
     "load_model",
     "measure",
     "save_reference",
+    "stream",
 ]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 import os
 import sys
@@ -15,6 +14,8 @@ from pytest_llm.data.example import Example
 from pytest_llm.errors import MisuseError
 
 Rows = Iterable[Mapping[str, Any] | Example]
+_PARQUET_ROWS = 1024
+"""So many are in memory at once."""
 
 
 def read(path: Path) -> Rows:
@@ -61,7 +62,7 @@ def _document(path: Path) -> Example:
 
 
 def _read_json_lines(path: Path) -> Iterator[Mapping[str, Any]]:
-    for number, line in enumerate(_decode(path).split("\n"), 1):  # not splitlines(): U+2028 may stand in a string
+    for number, line in enumerate(_lines(path), 1):
         if not line.strip():
             continue
         try:
@@ -70,23 +71,48 @@ def _read_json_lines(path: Path) -> Iterator[Mapping[str, Any]]:
             raise MisuseError(f"{path.name}, line {number} is not JSON: {error.msg} at column {error.colno}") from None
 
 
-def _read_csv(path: Path) -> Rows:
-    longest = csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # the default refuses a text of the length of a chapter
-    try:
-        return list(csv.DictReader(io.StringIO(_decode(path), newline="")))
-    finally:
-        csv.field_size_limit(longest)
+def _read_csv(path: Path) -> Iterator[Mapping[str, Any]]:
+    with path.open(encoding="utf-8-sig", newline="") as stream:
+        reader = csv.DictReader(stream)
+        while True:
+            # the default refuses a text of the length of a chapter; not for the whole loop: others read CSV between two rows
+            longest = csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
+            try:
+                row = next(reader, None)
+            except UnicodeDecodeError:
+                for _ in _lines(path):  # which says where
+                    pass
+                raise
+            finally:
+                csv.field_size_limit(longest)
+            if row is None:
+                return
+            yield row
 
 
-def _read_parquet(path: Path) -> Rows:
+def _read_parquet(path: Path) -> Iterator[Mapping[str, Any]]:
     # not datasets.Dataset.from_parquet: its cache takes a file rewritten within the clock's resolution for the old one
     import pyarrow.parquet
 
     try:
-        rows: Rows = pyarrow.parquet.ParquetFile(path).read().to_pylist()
+        with pyarrow.parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(_PARQUET_ROWS):
+                yield from batch.to_pylist()
     except pyarrow.ArrowInvalid as error:
         raise MisuseError(f"cannot read {path.name} as Parquet: {error}") from None
-    return rows
+
+
+def _lines(path: Path) -> Iterator[str]:
+    """The lines of a text file, one in memory at a time; only a line feed ends one: U+2028 may stand in a JSON string."""
+    offset = 0
+    with path.open("rb") as stream:
+        for number, raw in enumerate(stream, 1):
+            try:
+                line = raw.decode("utf-8")
+            except UnicodeDecodeError as error:
+                raise _not_utf8(path, raw[error.start], offset + error.start, number) from None
+            yield (line.removeprefix("\ufeff") if number == 1 else line).removesuffix("\n")
+            offset += len(raw)
 
 
 def _decode(path: Path) -> str:
@@ -95,7 +121,11 @@ def _decode(path: Path) -> str:
         return raw.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        raise MisuseError(
-            f"{path.name} is not UTF-8: byte 0x{raw[error.start]:02x} at offset {error.start} (line {line}); "
-            f"convert the file, nothing is guessed or dropped"
-        ) from None
+        raise _not_utf8(path, raw[error.start], error.start, line) from None
+
+
+def _not_utf8(path: Path, byte: int, offset: int, line: int) -> MisuseError:
+    return MisuseError(
+        f"{path.name} is not UTF-8: byte 0x{byte:02x} at offset {offset} (line {line}); "
+        f"convert the file, nothing is guessed or dropped"
+    )

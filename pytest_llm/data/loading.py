@@ -47,12 +47,11 @@ def load_examples(data: Data, *, columns: Columns = Columns()) -> tuple[Example,
         MisuseError: nothing there, a text that is empty or not a string, a missing column, the same id or example
             twice, a file that cannot be read as what its name says.
     """
-    examples = tuple(_example(row, position, columns) for position, row in enumerate(_rows(data)))
+    examples = tuple(example_of(row, position, columns) for position, row in enumerate(rows_of(data)))
     if not examples:
         raise MisuseError(f"no data: {describe(data)} holds no example, so there is nothing to measure")
     for example in examples:
-        if not example.text:
-            raise MisuseError(f"the text of example {example.label} is empty: drop it, it has no token to be scored")
+        refuse_empty(example)
     _refuse_duplicates(examples)
     return examples
 
@@ -85,7 +84,18 @@ def describe(data: Data) -> str:
     return f"a {type(data).__name__} given in the test"
 
 
-def _rows(data: Data) -> Iterable[Row]:
+def refuse_empty(example: Example) -> None:
+    """Raise MisuseError for a text without a character."""
+    if not example.text:
+        raise MisuseError(f"the text of example {example.label} is empty: drop it, it has no token to be scored")
+
+
+def rows_of(data: Data) -> Iterable[Row]:
+    """What data hold, one after the other.
+
+    Raises:
+        MisuseError: no data, or of a kind that is not known.
+    """
     if isinstance(data, str | Path):
         return read(Path(data))
     if isinstance(data, Mapping):
@@ -100,7 +110,12 @@ def _rows(data: Data) -> Iterable[Row]:
     return data
 
 
-def _example(row: Row, position: int, columns: Columns) -> Example:
+def example_of(row: Row, position: int, columns: Columns) -> Example:
+    """The example that a row is.
+
+    Raises:
+        MisuseError: no row, a missing column, a text that is no string.
+    """
     if isinstance(row, Example):
         return row
     given: Mapping[str, Any] = {columns.text: row} if isinstance(row, str) else row

@@ -28,10 +28,11 @@ class Sample:
         count = self.size if isinstance(self.size, int) else max(1, round(self.size * len(ids)))
         if count >= len(ids):
             return list(range(len(ids)))
-        order = sorted(range(len(ids)), key=lambda place: self._rank(ids[place]))
+        order = sorted(range(len(ids)), key=lambda place: self.rank(ids[place]))
         return sorted(order[:count])
 
-    def _rank(self, own_id: str) -> bytes:
+    def rank(self, own_id: str) -> bytes:
+        """The smaller, the sooner the example of this id is drawn."""
         return hashlib.sha256(f"{self.seed}:{own_id}".encode("utf-8", "surrogatepass")).digest()
 
 
@@ -62,6 +63,11 @@ def sampling(sample: Sample | None) -> Iterator[None]:
         yield
     finally:
         _current.reset(token)
+
+
+def current_sample() -> Sample | None:
+    """How much of each data set is used now; None: all of it."""
+    return _current.get()
 
 
 def drawn(ids: Sequence[str]) -> list[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeAlias
@@ -14,12 +14,14 @@ from pytest_llm.data.loading import Data, clustered, describe, load_examples
 from pytest_llm.data.predictions import Predictions, Targets, as_predictions, paired
 from pytest_llm.data.provenance import Identity, Provenance
 from pytest_llm.data.ratings import RatingRows
-from pytest_llm.data.sampling import drawn
+from pytest_llm.data.sampling import current_sample, drawn
+from pytest_llm.data.streaming import Stream, as_stream, drawn_from, paired_stream, stored
 from pytest_llm.errors import MisuseError
 from pytest_llm.inference.answering import answer, context_length, ready
 from pytest_llm.inference.early_stopping import answer_until_decided
 from pytest_llm.inference.engine import Engine, using
-from pytest_llm.inference.memo import remembering
+from pytest_llm.inference.in_batches import fitted_to, refuse_whole, summed
+from pytest_llm.inference.memo import forgetting, remembering
 from pytest_llm.metrics import metric_named
 from pytest_llm.metrics.metric import Metric
 from pytest_llm.metrics.multiple_choice import ChoiceScores
@@ -36,9 +38,10 @@ from pytest_llm.tasks.task import Task
 from pytest_llm.tasks.timed import Timed, Watched
 from pytest_llm.verdict import Measurement
 
-Answers: TypeAlias = "Model | Predictions | None"
-"""Where the outputs come from: a model that is asked, or a list of what was answered elsewhere. None where people answered."""
-Questions: TypeAlias = "Data | Targets | RatingRows"
+Answers: TypeAlias = "Model | Predictions | Iterator[Any] | None"
+"""Where the outputs come from: a model that is asked, or a list (beside a stream, also an iterator) of what was answered elsewhere.
+None where people answered."""
+Questions: TypeAlias = "Data | Targets | RatingRows | Stream"
 """What they answer: rows, or, of a list of outputs, what each should have been; or what people said of outputs."""
 
 
@@ -59,7 +62,8 @@ def measure(
         model: a path, a hub id, a `(model, tokenizer)` pair, or any object with the method that the task needs: `score`,
             `score_pairs`, `pseudo_log_probs`, `generate`, `classify`. Or a list of predictions made elsewhere, one for each
             row of the data; no model is needed then. None for a metric of what people said (`mean_rating`, `win_rate`, …).
-        data: texts, rows, a `datasets.Dataset` or a path; see `load_examples`. For predictions also a list of targets.
+        data: texts, rows, a `datasets.Dataset` or a path; see `load_examples`. What does not fit in memory: `stream(…)`. For
+            predictions also a list of targets.
         metric: its name, such as "perplexity", or the metric itself.
         task: what the model is asked to do, such as `Generate("Translate: {text}")`; None: what the metric asks for by itself.
         engine: how the model is asked; None: as the session does.
@@ -83,6 +87,12 @@ def measure(
         if cluster is not None:
             raise MisuseError(f"cluster={cluster!r}: of what people said, raters or items are what belongs together")
         return _measured_of_people(metric, model, task, data)
+    if (source := as_stream(data)) is not None:
+        if until is not None:
+            raise MisuseError(
+                "early_stop takes examples in an order of its own, and a stream has but one: leave either out"
+            )
+        return _measured_stream(metric, model, source, task, engine, cluster)
     predictions = as_predictions(model)
     if predictions is not None:
         if task is not None:
@@ -115,14 +125,11 @@ def measure(
         else:
             seen, outputs, stopped = answer_until_decided(language_model, examples, chosen, metric, watch)
             examples = tuple(examples[place] for place in seen)
-    signature = metric.signature(context_length(language_model, chosen))
-    if hasattr(chosen, "signature"):
-        signature = f"{signature}|{chosen.signature}"
     return _measured(
         metric,
         examples,
         outputs,
-        signature,
+        _signature(metric, language_model, chosen),
         describe(data),
         left_out,
         origin,
@@ -138,6 +145,48 @@ def _asked_again(
     """The same measurement, anew: nothing that was said before is looked up, and nothing is reported."""
     with remembering(), afresh():
         return measure(model, examples, metric, task=task, engine=engine)
+
+
+def _measured_stream(
+    metric: Metric, model: Any, source: Stream, task: Task | None, engine: Engine | None, cluster: str | None
+) -> Measurement:
+    """As `measure`, for data of which only a batch is in memory at a time."""
+    if cluster is not None:
+        source = replace(source, columns=replace(source.columns, cluster=cluster))
+    refuse_whole(metric)
+    predictions = model if isinstance(model, Iterator) else as_predictions(model)
+    chosen = None if predictions is not None else ready(_task_for(metric, task))
+    if chosen is None and task is not None:
+        raise MisuseError(f"predictions are given, so there is no model that could do the task {task!r:.60}")
+    pairs, left_out = drawn_from(paired_stream(source, predictions), source, current_sample())
+    fitted = fitted_to(metric, source, pairs)
+    made_of: Callable[[], Identity] = Identity
+    if chosen is None:
+        done = summed(fitted, pairs, None)
+        signature, origin = metric.signature(None), Provenance("predictions, given")
+    elif (tape := replaying()) is not None:
+        examples = tuple(stored(example) for example, _ in pairs)
+        measurement = tape.measured(fitted, examples, getattr(chosen, "signature", None))
+        record_measurement(measurement)
+        return measurement
+    else:
+        language_model = as_language_model(model)
+        with using(engine):
+            done = summed(fitted, pairs, lambda examples: _answered_once(language_model, examples, chosen))
+        signature = _signature(metric, language_model, chosen)
+        origin, made_of = provenance(language_model), partial(identity, language_model)
+    name = describe(source.data)
+    return _concluded(fitted, done.examples, done.outputs, done.statistics, signature, name, left_out, origin, made_of)
+
+
+def _answered_once(model: AnyModel, examples: Sequence[Example], task: Task) -> Sequence[Any]:
+    with forgetting():
+        return answer(model, examples, task)
+
+
+def _signature(metric: Metric, model: Any, task: Task) -> str:
+    signature = metric.signature(context_length(model, task))
+    return f"{signature}|{task.signature}" if hasattr(task, "signature") else signature
 
 
 def _task_for(metric: Metric, task: Task | None) -> Task:
@@ -185,6 +234,23 @@ def _measured(
 ) -> Measurement:
     metric = metric.fitted(examples) if hasattr(metric, "fitted") else metric
     statistics = np.array([metric.statistics(*pair) for pair in zip(examples, outputs, strict=True)], dtype=np.float64)
+    return _concluded(metric, examples, outputs, statistics, signature, data, left_out, origin, made_of, again, stopped)
+
+
+def _concluded(
+    metric: Metric,
+    examples: tuple[Example, ...],
+    outputs: Sequence[Any],
+    statistics: FloatArray,
+    signature: str,
+    data: str,
+    left_out: int,
+    origin: Provenance,
+    made_of: Callable[[], Identity],
+    again: Callable[[], Measurement] | None = None,
+    stopped: Stopped | None = None,
+) -> Measurement:
+    """From the statistics of all examples to the measurement."""
     totals = statistics.sum(axis=0)
     value_of_each = getattr(metric, "example_values", metric.aggregate)
     of_examples = value_of_each(statistics)

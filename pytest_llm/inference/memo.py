@@ -117,6 +117,20 @@ def text_of(example: Example) -> Hashable:
     return example.text
 
 
+@contextmanager
+def forgetting() -> Iterator[None]:
+    """Keep nothing in memory beyond a `with` block, for data that do not fit in it; what is on disk is read and added to."""
+    outer, inner = _current.get(), None
+    if outer is not None:
+        inner = Memo()
+        inner._cache, inner.tally = outer.cache, outer.tally
+    token = _current.set(inner)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
 def remembered(
     model: object,
     items: Sequence[Item],

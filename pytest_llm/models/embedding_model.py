@@ -62,6 +62,11 @@ class EmbeddingModel(ReadingModel):
         own = super().fingerprint()
         return None if own is None else (own, self.recipe)
 
+    def cache_key(self) -> str | None:
+        """The same in every process for a model that gives the same answers; None where that cannot be told in full."""
+        own = super().cache_key()
+        return None if own is None else f"{own} pooling:{self.recipe.pooling}"
+
     def embed(self, texts: Sequence[str], *, truncate: bool = False) -> list[FloatArray]:
         """The vector of each text: the pooled hidden states of the last layer, not normalised.
 

@@ -41,6 +41,11 @@ class ReadingModel(Checkpoint):
         own = super().fingerprint()
         return None if own is None else (own, self._longest)
 
+    def cache_key(self) -> str | None:
+        """The same in every process for a model that gives the same answers; None where that cannot be told in full."""
+        own = super().cache_key()
+        return None if own is None else f"{own} longest:{self._longest}"
+
     def fitting(self, texts: Sequence[str], *, truncate: bool) -> list[Framed]:
         """The tokens of each text, cut to the context where that is asked for.
 

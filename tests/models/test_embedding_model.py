@@ -140,6 +140,7 @@ def test_another_way_of_pooling_is_another_model() -> None:
     recipes = [Recipe(), Recipe("cls"), Recipe(longest=20)]
     models = [EmbeddingModel(module, tokenizer, recipe=recipe) for recipe in recipes]
     assert len({model.fingerprint() for model in models}) == 3
+    assert len({model.cache_key() for model in models} - {None}) == 3  # for answers on disk too
     assert "cls pooling of 128 tokens at most" in models[1].provenance.model
 
 

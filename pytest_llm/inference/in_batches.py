@@ -1,0 +1,82 @@
+"""The statistics of a stream: a batch of examples is asked about at a time, and its texts and outputs are dropped."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pytest_llm.data.example import Example
+from pytest_llm.data.streaming import Pair, Stream, batches, stored
+from pytest_llm.errors import MisuseError
+from pytest_llm.metrics.metric import Metric
+from pytest_llm.statistics.jackknife import FloatArray
+from pytest_llm.verdict import WORST
+
+BATCH = 1024
+"""Examples in memory at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """What is left of a stream: of the worst examples everything, of the others no text and no output."""
+
+    examples: tuple[Example, ...]
+    outputs: list[Any]
+    statistics: FloatArray
+
+
+def refuse_whole(metric: Metric) -> None:
+    """Raise MisuseError for a metric that takes all outputs at once."""
+    if any(hasattr(metric, name) for name in ("summary", "pooled", "explain_outputs", "refuse_too_few")):
+        raise MisuseError(f"{metric.name} takes all outputs at once: give it data that fit in memory, and no stream")
+
+
+def fitted_to(metric: Metric, source: Stream, pairs: Iterable[Pair]) -> Metric:
+    """The metric, fitted to the examples that will be measured.
+
+    Raises:
+        MisuseError: it has to see all targets first, and the data can be read only once.
+    """
+    if not hasattr(metric, "fitted"):
+        return metric
+    drawn = isinstance(pairs, list)
+    if not drawn and not source.rereadable:
+        raise MisuseError(f"{metric.name} reads all targets before it counts, and these data can be read only once")
+    examples = (example for example, _ in pairs) if drawn else source
+    made: Metric = metric.fitted([Example(e.id, "", e.label, target=e.target) for e in examples])
+    return made
+
+
+def summed(metric: Metric, pairs: Iterable[Pair], ask: Callable[[Sequence[Example]], Sequence[Any]] | None) -> Streamed:
+    """The statistics of every example, made batch by batch.
+
+    Args:
+        metric: fitted, if it can be.
+        pairs: examples, with their outputs where these are given.
+        ask: the outputs for a batch; None where they are given.
+    """
+    value_of_each = getattr(metric, "example_values", metric.aggregate)
+    kept: list[Example] = []
+    rows: list[FloatArray] = []
+    worst: list[tuple[tuple[bool, float, int], Example, Any]] = []
+    for batch in batches(pairs, BATCH):
+        examples = [example for example, _ in batch]
+        outputs = [output for _, output in batch] if ask is None else ask(examples)
+        made = [metric.statistics(*pair) for pair in zip(examples, outputs, strict=True)]
+        rows.append(np.array(made, dtype=np.float64))
+        values = np.atleast_1d(value_of_each(rows[-1])).tolist()
+        for place, (value, example, output) in enumerate(zip(values, examples, outputs, strict=True), len(kept)):
+            badness = value if metric.lower_is_better else -value
+            # as Measurement.worst_places orders them: NaN first, then by value, then by place
+            key = (False, 0.0, place) if math.isnan(value) else (True, -badness, place)
+            worst.append((key, example, output))
+        worst = sorted(worst, key=lambda entry: entry[0])[:WORST]
+        kept += map(stored, examples)
+    shown: list[Any] = [None] * len(kept)
+    for (_, _, place), example, output in worst:
+        kept[place], shown[place] = example, output
+    return Streamed(tuple(kept), shown, np.concatenate(rows))

@@ -1,11 +1,4 @@
-"""The command `pytest-llm`: a table of subcommands, each in a module of its own that is imported when it is asked for.
-
-Exit codes, of every subcommand:
-
-    0    done, and nothing is wrong
-    1    something is wrong with what was looked at, or was left undone because nobody confirmed it
-    2    the command was called wrongly, or what it was given cannot be read
-"""
+"""The command `pytest-llm`: a table of subcommands, each in a module of its own that is imported when it is asked for."""
 
 from __future__ import annotations
 
@@ -18,6 +11,11 @@ from typing import Protocol
 
 from pytest_llm.errors import MisuseError
 
+EXIT_CODES = """\
+exit codes:
+  0    done, and nothing is wrong
+  1    something is wrong with what was looked at, or was left undone because nobody confirmed it
+  2    the command was called wrongly, or what it was given cannot be read"""
 DONE = 0
 WRONG = 1
 MISUSED = 2
@@ -73,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "pytest-llm",
         description="What is done with the stored results of pytest-llm-regression outside a test run.",
-        epilog=f"commands:\n{listed}\n\n`pytest-llm COMMAND --help` describes each.",
+        epilog=f"commands:\n{listed}\n\n`pytest-llm COMMAND --help` describes each.\n\n{EXIT_CODES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("command", choices=COMMANDS, help="see below")

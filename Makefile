@@ -43,6 +43,7 @@ slow: $(VENV)/installed
 bench: $(VENV)/installed
 	$(BIN)/python tests/benchmarks/startup.py
 	$(BIN)/python tests/benchmarks/second_test.py
+	$(BIN)/python tests/benchmarks/early_stopping.py
 	$(BIN)/python tests/benchmarks/second_session.py
 	$(BIN)/python tests/benchmarks/scoring.py
 	$(BIN)/python tests/benchmarks/scoring.py --dtype bfloat16

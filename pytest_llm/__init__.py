@@ -14,6 +14,7 @@ The path of one assertion, top to bottom:
     recovery      what a changed model keeps of the one it was made from
     records       what a run measured, in a file, and in the place of models
     baselines     per-example statistics in files, and whether two measurements can be compared
+    stopping      deciding a gate before all of the data is seen
     statistics    how sure a number is, and a change
     data          examples, and where they come from
 

@@ -72,9 +72,13 @@ class Runs:
     """Shares that were evaluated, added up."""
     count: int = 0
 
-    def __str__(self) -> str:
-        outcomes = f"{self.passed} passed, {self.failed} failed early, {self.disagreed} disagreed"
-        return f"{outcomes}, {self.documents / self.count:.1%} of documents, {self.length / self.count:.1%} of tokens"
+    def row(self) -> str:
+        """Cells of a table."""
+        counts = (self.passed, self.failed, self.disagreed)
+        shares = (self.documents, self.length)
+        return " | ".join(
+            [*(f"{n} of {self.count}" for n in counts), *(f"{100 * x / self.count:.0f} %" for x in shares)]
+        )
 
 
 def simulate(

@@ -333,7 +333,7 @@ def _wanted(c: Comparison, change: PairedChange, tolerance: Tolerance, tolerated
 
 def _interval(c: Comparison) -> str:
     stopped = c.measurement.stopped
-    if stopped is not None and stopped.decided != "undefined":
+    if stopped is not None and stopped.decided != "undefined" and stopped.baseline is not None:
         low, high = c.between(stopped)
         return f"{c.directed(low)} to {c.directed(high)} on all {stopped.units} documents ({stopped.certainty})"
     if c.change is None:

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
+from scipy import stats
 
 from pytest_llm.statistics.jackknife import FloatArray
 from pytest_llm.statistics.sequential.betting import caps_left, wealth
@@ -18,6 +19,8 @@ from pytest_llm.stopping.question import Question
 ERROR = 0.01
 """How often, at most, what is said is wrong, on either side."""
 _HALVINGS = 40
+_CAUTION = 1.25
+"""How much larger than estimated the standard error of a full run may be; a few wrecked documents say little of it."""
 _ROUNDING = 1e-9
 
 
@@ -80,7 +83,7 @@ class Look:
         mirrored = self._mirrored if self.question.bounded else None
         if not (low > 0 if mirrored is None else mirrored._is_below(0.0)):
             return None
-        if tolerated is not None and not self._is_worse_elsewhere(tolerated, alpha):
+        if tolerated is not None and not self._is_worse_elsewhere(low + tolerated, tolerated, alpha):
             return None
         return Finding("fails", low if mirrored is None else -mirrored._lowest_bound(-high), high)
 
@@ -116,9 +119,12 @@ class Look:
             low, high = (low, middle) if self._is_below(middle) else (middle, high)
         return high
 
-    def _is_worse_elsewhere(self, tolerated: float, alpha: float) -> bool:
+    def _is_worse_elsewhere(self, drop: float, tolerated: float, alpha: float) -> bool:
+        """Whether text like this is proven to be worse, by the units seen, and will be to a full run of at least that drop."""
         low, _ = confidence_bounds(self.values + tolerated, self.sizes, math.inf, alpha)
-        return low > 0
+        # a full run weighs each document's share of the variance by its size once more
+        variance = float((self.sizes * (self.values - self.values.mean()) ** 2).mean()) / self.total
+        return low > 0 and drop > _CAUTION * float(stats.norm.isf(alpha)) * math.sqrt(variance)
 
     @cached_property
     def _mirrored(self) -> Look:

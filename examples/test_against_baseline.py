@@ -2,14 +2,24 @@
 
     pytest examples/test_against_baseline.py
 
-The baselines lie beside this file, in `llm_baselines/`, and are committed with it. They were recorded, once, with
+1. Record. The baselines lie beside this file, in `llm_baselines/`, and are committed with it. They were recorded, once, with
 
-    pytest examples/test_against_baseline.py --llm-update-baselines
+       pytest examples/test_against_baseline.py --llm-update-baselines
 
-and the same command accepts a change: it prints what was there before, and a pull request shows the new files.
+2. A harmless change passes. `CHANGE` puts so much noise on the model's weights, as a stand-in for any change to a model:
+
+       CHANGE=0.02 pytest examples/test_against_baseline.py -k as_it_was
+
+3. A regression fails, and the last line of its message says how to accept it:
+
+       CHANGE=0.07 pytest examples/test_against_baseline.py -k as_it_was
+
+4. Accept it, if it is worth that: the same with --llm-update-baselines. It prints what was there before, and a pull request
+   shows the new files.
 """
 
 import copy
+import os
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +33,15 @@ RECORDED = Path(__file__).parent / "llm_baselines/main/test_against_baseline"
 AS_IT_WAS = RECORDED / "test_the_model_is_as_it_was.perplexity@cpu.json"
 
 
+@pytest.fixture(scope="session")
+def llm(llm: Any) -> Any:
+    """The model under test, changed by so much as the environment says."""
+    change = float(os.environ.get("CHANGE", "0"))
+    return shaken(llm, change) if change else llm
+
+
 def shaken(model: Any, share: float) -> Any:
-    """The model with noise on its weights, so much of their standard deviation: a stand-in for any change to a model."""
+    """The model with noise on its weights, so much of their standard deviation."""
     changed, random = copy.deepcopy(model), torch.Generator().manual_seed(0)
     with torch.no_grad():
         for weight in changed.module.parameters():

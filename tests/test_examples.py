@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import shutil
@@ -69,6 +70,25 @@ def test_gates_on_a_real_model_share_alpha_and_are_calibrated(pytester: pytest.P
     result.stdout.fnmatch_lines(
         ["Holm's correction over 5 gates (llm_gates), 5 of which ran", "REGRESSED *adjusted *test_a_regression]"]
     )
+
+
+def test_a_baseline_is_kept_broken_and_accepted_as_its_example_says(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story = ("test_against_baseline.py", "-k", "as_it_was")
+    monkeypatch.setenv("CHANGE", "0.02")
+    run(pytester, *story).assert_outcomes(passed=1, deselected=4)
+    monkeypatch.setenv("CHANGE", "0.07")
+    broken = run(pytester, *story)
+    broken.assert_outcomes(failed=1, deselected=4)
+    broken.stdout.fnmatch_lines(["E *to accept *pytest *::test_the_model_is_as_it_was' --llm-update-baselines"])
+    accepted = run(pytester, *story, "--llm-update-baselines")
+    accepted.assert_outcomes(passed=1, deselected=4)
+    accepted.stdout.fnmatch_lines(["*44.1 before*regressed*"])
+    baseline = (
+        pytester.path / "llm_baselines/main/test_against_baseline/test_the_model_is_as_it_was.perplexity@cpu.json"
+    )
+    assert json.loads(baseline.read_text(encoding="utf-8"))["value"] == pytest.approx(45.46, abs=0.01)
 
 
 @pytest.mark.smollm2

@@ -47,12 +47,12 @@ def configs(draw: st.DrawFn) -> Config:
 
 
 def model_of(kind: Any, config: Config, seed: int = 0) -> Any:
-    """With weights of deviation 1, so that every token matters."""
+    """With weights of deviation 0.5: large enough that every token matters, small enough that no softmax has one winner."""
     torch.manual_seed(seed)
     model = kind(config).double().eval()
     with torch.no_grad():
         for parameter in model.parameters():
-            parameter.normal_()
+            parameter.normal_(0.0, 0.5)
     return model
 
 
@@ -77,7 +77,8 @@ def test_a_decoder_keeps_the_laws(config: Config, side: str, changed: int) -> No
     other[0, changed] = (other[0, changed] + 1) % VOCABULARY
     after = model(other, mask)
     close(after[0, :changed], together[0, :changed])
-    assert not torch.allclose(after[0, changed], together[0, changed])
+    # seen in the states: an extra ReLU layer before the logits may be dead
+    assert not torch.equal(model.body(other, mask)[0, changed], model.body(tokens, mask)[0, changed])
     for chunks in ([1] * 6, [2, 4], [5, 1]):
         close(cached(model, tokens, mask, chunks)[mask.bool()], together[mask.bool()])
     assert model(tokens, mask * 0).isfinite().all()
@@ -94,7 +95,7 @@ def test_an_encoder_keeps_the_laws(config: Config, side: str) -> None:
         close(together[row][mask[row].bool()], model(tokens[row : row + 1][:, mask[row].bool()])[0])
     other = tokens.clone()
     other[0, 5] = (other[0, 5] + 1) % VOCABULARY
-    assert not torch.equal(model(other, mask)[0, :5], together[0, :5])  # those before see it
+    assert not torch.equal(model.body(other, mask)[0, :5], model.body(tokens, mask)[0, :5])  # those before see it
     assert model(tokens, mask * 0).isfinite().all()
 
 

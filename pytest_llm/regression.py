@@ -148,10 +148,6 @@ class ChangeVerdict(Verdict):
         change, claim = self.comparison.change, self.tolerance
         if claim.estimand == "dataset" or change is None or change.units < FEWEST_UNITS:
             return None
-        stopped = self.measurement.stopped
-        if stopped is not None:  # that p is below this is all that the proof says, at whatever time it stopped
-            fails = stopped.decided == "fails"
-            return Significance(claim.level if fails else 1.0, claim.alpha, fails)
         worse = _exceeds(self.comparison.drop, self.comparison.as_drop(claim.amount))
         bounded = not (claim.strict or claim.on_inconclusive == "fail" or claim.max_example_drop is not None)
         stopped = self.measurement.stopped

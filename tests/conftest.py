@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
 
 from pytest_llm.models.devices import share_cores
 from pytest_llm.models.embedding_model import EmbeddingModel
@@ -10,6 +11,11 @@ from pytest_llm.models.loading import load_model
 from pytest_llm.models.transformers_model import TransformersModel
 
 pytest_plugins = ["pytester"]
+
+# what runs on each change draws little, and the same each time: a build does not turn red by chance; `make thorough` draws anew
+settings.register_profile("quick", max_examples=25, derandomize=True, deadline=None)
+settings.register_profile("thorough", max_examples=500, deadline=None)
+settings.load_profile("quick")
 
 share_cores()  # for tests that ask torch without a model of ours
 

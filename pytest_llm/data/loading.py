@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pytest_llm.data.example import Example, identity
 from pytest_llm.data.files import read
+from pytest_llm.data.hub import is_on_hub, read_from_hub
 from pytest_llm.errors import MisuseError
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def load_examples(data: Data, *, columns: Columns = Columns()) -> tuple[Example,
     Args:
         data: a list of strings, rows (mappings) or `Example`; a `datasets.Dataset`; or a path: `.jsonl`, `.csv`, `.parquet`
             (one row an example), `.txt` (the whole file is one document), a folder of `.txt` files or one written
-            by `Dataset.save_to_disk`.
+            by `Dataset.save_to_disk`; or `hf://datasets/<owner>/<name>#<split>` of the hub (see `data.hub`).
         columns: where rows hold the text, the unique id (the hash of text and target where there is none), the cluster
             (examples that belong together, such as the chapters of one book) and the target (what an output is compared
             with: the translation of the text, its label), if they have them; a cluster column of another name must be there.
@@ -79,6 +80,8 @@ def _cluster(row: Mapping[str, Any], column: str, label: str) -> str:
 
 def describe(data: Data) -> str:
     """What to call the data in a report: the file's name, or the kind of object."""
+    if is_on_hub(data):
+        return str(data)
     if isinstance(data, str | Path):
         return Path(data).resolve().name
     return f"a {type(data).__name__} given in the test"
@@ -96,6 +99,8 @@ def rows_of(data: Data) -> Iterable[Row]:
     Raises:
         MisuseError: no data, or of a kind that is not known.
     """
+    if is_on_hub(data):
+        return read_from_hub(str(data))
     if isinstance(data, str | Path):
         return read(Path(data))
     if isinstance(data, Mapping):

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
 from pytest_llm.data.example import Example
@@ -34,6 +36,23 @@ def test_the_interval_of_a_mean_rating_is_that_over_raters() -> None:
     assert summary.estimate is not None
     assert summary.estimate.units == 4
     assert summary.estimate.standard_error == pytest.approx(stats.sem(means))
+
+
+@given(st.lists(st.tuples(st.sampled_from("ABC"), st.integers(1, 5)), min_size=1, max_size=40))
+def test_a_mean_rating_is_the_mean_of_all_that_was_said(said: list[tuple[str, int]]) -> None:
+    rows = [{"rater": rater, "item": item, "score": score} for item, (rater, score) in enumerate(said)]
+    summary = summarise(MeanRating(1, 5), rating_examples(read_ratings(rows)))
+    assert summary.value == pytest.approx(np.mean([score for _, score in said]))
+    assert (summary.estimate is None) == (len({rater for rater, _ in said}) == 1)
+
+
+@given(st.lists(st.tuples(st.sampled_from("ABC"), st.sampled_from(["new", "old", None])), min_size=1, max_size=40))
+def test_win_rates_of_two_add_up_to_one(said: list[tuple[str, str | None]]) -> None:
+    examples = preference_examples(comparisons(*((rater, "new", "old", winner) for rater, winner in said)))
+    points = [{"new": 1.0, "old": 0.0, None: 0.5}[winner] for _, winner in said]
+    won, lost = (summarise(WinRate(candidate), examples).value for candidate in ("new", "old"))
+    assert won == pytest.approx(np.mean(points))
+    assert won + lost == pytest.approx(1)
 
 
 def test_raters_who_rated_more_weigh_more_and_leave_fewer_degrees_of_freedom() -> None:

@@ -2,7 +2,7 @@
 
     hf://datasets/<owner>/<name>[@<revision>][/<configuration>]#<split>
 
-as in `hf://datasets/rajpurkar/squad@7b6d24c#validation`. They are read by `datasets`, which keeps them in its cache; with
+as in `hf://datasets/wmt/wmt14@b199e406/de-en#test`. They are read by `datasets`, which keeps them in its cache; with
 HF_HUB_OFFLINE=1 only what is there is read. No code of a data set is run. A revision keeps a gate's data from changing under it.
 """
 

@@ -28,7 +28,7 @@ demo: $(VENV)/installed
 	@$(BIN)/pytest examples/test_quickstart.py --llm-model smollm2; test $$? -eq 1
 
 test: $(VENV)/installed
-	$(BIN)/pytest -n $(WORKERS) --durations=10
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal --durations=10
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .
@@ -41,7 +41,7 @@ slow: $(VENV)/installed
 	$(BIN)/pytest -m slow --durations=0
 
 thorough: $(VENV)/installed
-	$(BIN)/pytest -n $(WORKERS) --hypothesis-profile=thorough
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal --hypothesis-profile=thorough
 
 # about an hour on 2 cores; each script runs by itself too
 bench: $(VENV)/installed

@@ -38,7 +38,7 @@ def read_from_hub(address: str) -> Iterable[Mapping[str, Any]]:
 
     name, revision, configuration, split = match.groups()
     try:
-        rows: datasets.Dataset = datasets.load_dataset(name, configuration, split=split, revision=revision)
+        rows: Iterable[Mapping[str, Any]] = datasets.load_dataset(name, configuration, split=split, revision=revision)
     except Exception as error:  # the library and what it loads through raise all kinds
         first_line = str(error).partition("\n")[0]
         raise MisuseError(f"data {address!r} cannot be had ({type(error).__name__}: {first_line})") from error

@@ -13,7 +13,7 @@ from pytest_llm.models.transformers_model import TransformersModel
 pytest_plugins = ["pytester"]
 
 # what runs on each change draws little, and the same each time: a build does not turn red by chance; `make thorough` draws anew
-settings.register_profile("quick", max_examples=25, derandomize=True, deadline=None)
+settings.register_profile("quick", max_examples=15, derandomize=True, deadline=None)
 settings.register_profile("thorough", max_examples=500, deadline=None)
 settings.load_profile("quick")
 

@@ -162,12 +162,10 @@ def test_weights_of_a_model_are_no_reference(tmp_path: Path) -> None:
 def test_a_write_that_fails_leaves_what_was_there(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = path.read_bytes()
 
-    def broken(self: Path, content: bytes) -> int:
-        with self.open("wb") as file:
-            file.write(content[:10])
+    def full(source: object, target: object) -> None:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", broken)
+    monkeypatch.setattr("pytest_llm.data.whole_file.os.replace", full)
     with pytest.raises(OSError, match="no space left"):
         replace(reference(), vocabulary=60).write(path)
     assert path.read_bytes() == before

@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "file",
         metavar="FILE",
         type=Path,
-        help="samples_….jsonl of lm-evaluation-harness, or a log of Inspect (.eval, .json)",
+        help="samples_….jsonl of lm-evaluation-harness, details_….parquet of lighteval, a log of Inspect (.eval, .json)",
     )
     parser.add_argument("--metric", metavar="M", help="which of its metrics, by the name here; default: the only one")
     parser.add_argument("--filter", metavar="NAME", help="of several filters, or scorers, the one to read")

@@ -1,6 +1,6 @@
-"""Write the logs in this folder: lm-eval measures tiny-decoder on the rows of `../rows.py`, Inspect scores the same answers.
+"""Write the logs in this folder: lm-eval measures tiny-decoder on the rows of `../rows.py`, the others score the same answers.
 
-    python tests/baselines/importing/data/make_logs.py lm-eval|inspect
+    python tests/baselines/importing/data/make_logs.py lm-eval|lighteval|inspect
 
 Each in an environment that has the harness and this package's dependencies. Nothing is fetched. What a harness wrote is kept as
 it is, but for `pretty_env_info` in lm-eval's results, which describes a machine.
@@ -56,6 +56,69 @@ LM_EVAL: dict[str, dict[str, Any]] = {
     },
 }
 
+LIGHTEVAL = """
+from lighteval.metrics.metrics import Metrics
+from lighteval.tasks.lighteval_task import LightevalTaskConfig
+from lighteval.tasks.requests import Doc
+
+def radio(row, task_name=None):
+    question = f"Question: {row['text']}\\nAnswer:"
+    choices = [f" {choice}" for choice in row["choices"]]
+    return Doc(task_name=task_name, query=question, choices=choices, gold_index=row["target"])
+
+def openings(row, task_name=None):
+    return Doc(task_name=task_name, query=row["text"], choices=[row["text"]], gold_index=0)
+
+def next_word(row, task_name=None):
+    return Doc(task_name=task_name, query=row["text"], choices=[row["target"]], gold_index=0)
+
+def task(prompts, metrics, **more):
+    return LightevalTaskConfig(
+        name=prompts.__name__, prompt_function=prompts, hf_repo=f"./rows/{prompts.__name__}", hf_subset="default",
+        hf_avail_splits=["test"], evaluation_splits=["test"], few_shots_split=None, few_shots_select=None,
+        metrics=metrics, version=0, **more,
+    )
+
+TASKS_TABLE = [
+    task(radio, [Metrics.loglikelihood_acc]),
+    task(openings, [Metrics.word_perplexity, Metrics.byte_perplexity, Metrics.bits_per_byte]),
+    task(next_word, [Metrics.exact_match, Metrics.bleu, Metrics.chrf], generation_size=4, stop_sequence=["\\n"]),
+]
+"""
+
+ANSWERING = """
+import json
+from lighteval.models.abstract_model import LightevalModel
+from lighteval.models.model_output import ModelResponse
+
+class Answering(LightevalModel):
+    tokenizer = None
+    add_special_tokens = False
+    max_length = 256
+
+    def __init__(self, config):
+        self.config, self.answers = config, json.load(open("answers.json"))
+        self._cache = type("None", (), {"_init_registry": lambda self, registry: None})()
+
+    def greedy_until(self, docs):
+        return [ModelResponse(text=[self.answers["next_word"][doc.query]]) for doc in docs]
+
+    def loglikelihood(self, docs):
+        return [ModelResponse(logprobs=self.answers["radio"][doc.query]) for doc in docs]
+
+    def loglikelihood_rolling(self, docs):
+        return [ModelResponse(logprobs=self.answers["openings"][doc.query]) for doc in docs]
+"""
+
+OFFLINE_LIGHTEVAL = """
+import huggingface_hub, nltk, requests
+nltk.download = lambda *_, **__: True  # asked for at each BLEU, and not needed
+requests.get = lambda *_, **__: type("Nothing", (), {"content": b""})  # the list of its tasks fetches data of some of them
+huggingface_hub.HfApi.list_models = lambda *_, **__: [None]  # and asks for judges, by an argument that is no more
+from lighteval.__main__ import app
+app()
+"""
+
 
 def run(*command: str) -> None:
     subprocess.run(
@@ -94,6 +157,18 @@ def answers(task: str, filter_: str) -> dict[str, Any]:
     return found
 
 
+def lighteval() -> list[Path]:
+    """With tiny-decoder's answers to lm-eval: its own loop over choices of several lengths fails with transformers 5."""
+    Path("tasks.py").write_text(LIGHTEVAL)
+    Path("model.py").write_text(ANSWERING)
+    filters = {"radio": "none", "openings": "none", "next_word": "first-word"}
+    Path("answers.json").write_text(json.dumps({task: answers(task, name) for task, name in filters.items()}))
+    tasks = ",".join(f"{name}|0" for name in TASKS)
+    options = ["--custom-tasks", "tasks.py", "--save-details", "--output-dir", "out"]
+    run("python", "-c", OFFLINE_LIGHTEVAL, "custom", "tiny-decoder", "model.py", tasks, *options)
+    return [*Path("out").rglob("results_*.json"), *Path("out").rglob("*.parquet")]
+
+
 def inspect() -> list[Path]:
     """What tiny-decoder wrote for lm-eval, scored by Inspect."""
     import inspect_ai
@@ -120,15 +195,17 @@ def inspect() -> list[Path]:
 
 
 def main() -> None:
-    harness: Callable[[], list[Path]] = {"lm-eval": lm_eval, "inspect": inspect}[sys.argv[1]]
+    harness: Callable[[], list[Path]] = {"lm-eval": lm_eval, "lighteval": lighteval, "inspect": inspect}[sys.argv[1]]
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         Path("tiny-decoder").symlink_to(ROOT / "fixtures" / "models" / "tiny-decoder")
         for name, rows in TASKS.items():
             Path("rows", name).mkdir(parents=True)
             Path("rows", name, "test.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+        kept = HERE / "lighteval" if harness is lighteval else HERE  # its results are named as lm-eval's are
+        kept.mkdir(exist_ok=True)
         for path in harness():
-            shutil.copy(path, HERE)
+            shutil.copy(path, kept / path.name.replace("|", "-"))  # a name that every system takes
         os.chdir(ROOT)
 
 

@@ -120,6 +120,7 @@ def test_examples_on_a_model_that_embeds_end_as_they_say(pytester: pytest.Pytest
     result.stdout.fnmatch_lines(["E *'backup-where', wanted 'backup-frequency'"])
 
 
+@pytest.mark.slow  # test_quality.py compares the same numbers on fewer texts
 @pytest.mark.smollm2
 def test_quickstart_on_a_gguf_file_gives_the_perplexity_of_transformers(
     pytester: pytest.Pytester, smollm2: TransformersModel

@@ -45,17 +45,12 @@ def batch_invariance(subject: Subject) -> Examination:
                     partial(_at, 0, apart.position),
                     partial(_at, place, apart.position),
                 )
-    return Examination(
+    return subject.examination(
         CONTRACT,
         KEPT,
-        tuple(cases),
-        subject.tolerance,
-        subject.data,
-        network.provenance,
-        subject.signature(CONTRACT),
-        None,
-        located,
+        cases,
         "nothing may be normalised, pooled or routed across the rows of a batch",
+        located=located,
     )
 
 

@@ -62,17 +62,13 @@ def cache_consistency(subject: Subject) -> Examination:
             cases.append(Case(f"{sequence.name}, {plan.name}", apart.amount, finding, sequence.text))
             if not located and not apart.amount <= subject.tolerance.amount:
                 located = _where(network, sequence, plan, row, apart.first)
-    return Examination(
+    return subject.examination(
         CONTRACT,
         KEPT,
-        tuple(cases),
-        subject.tolerance,
-        subject.data,
-        network.provenance,
-        subject.signature(CONTRACT, f"cache:{network.cache_name}"),
-        None,
-        located,
+        cases,
         "positions go on where the cache ends, the mask covers what it holds, and nothing is kept outside of it",
+        settings=[f"cache:{network.cache_name}"],
+        located=located,
     )
 
 

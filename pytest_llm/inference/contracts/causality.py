@@ -38,17 +38,13 @@ def causality(subject: Subject) -> Examination:
             culprit = len(cases)
             cases.append(leak)
         cases += [_case(sequence, cut, change) for cut, change in changes.items()]
-    return Examination(
+    return subject.examination(
         CONTRACT,
         KEPT,
-        tuple(cases),
-        subject.tolerance,
-        subject.data,
-        subject.network.provenance,
-        subject.signature(CONTRACT),
-        culprit,
-        located,
+        cases,
         "mask later keys in every layer: is_causal, or a lower triangle whose diagonal is the token itself",
+        culprit=culprit,
+        located=located,
     )
 
 

@@ -66,16 +66,7 @@ def unsettled(subject: Subject, contract: str, kept: str) -> Examination | None:
                 "dropout left on is the usual reason: model.eval(); see assert_deterministic",
             )
         case = Case(f"{sequence.name}, twice", apart.amount, finding, sequence.text)
-        return Examination(
-            contract,
-            kept,
-            (case,),
-            subject.tolerance,
-            subject.data,
-            subject.network.provenance,
-            subject.signature(contract),
-            remedy=remedy,
-        )
+        return subject.examination(contract, kept, [case], remedy)
     return None
 
 

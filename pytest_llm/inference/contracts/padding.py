@@ -52,17 +52,13 @@ def padding_invariance(
                 cases.append(Case(f"{sequence.name}, {pads} on the {side}", apart.amount, finding, sequence.text))
                 if not located and not apart.amount <= subject.tolerance.amount:
                     located = _where(network, sequence, tokens, mask, row, apart.position)
-    return Examination(
+    return subject.examination(
         CONTRACT,
         KEPT,
-        tuple(cases),
-        subject.tolerance,
-        subject.data,
-        network.provenance,
-        subject.signature(CONTRACT, f"sides:{'+'.join(chosen)}", f"amounts:{'+'.join(map(str, amounts))}"),
-        None,
-        located,
+        cases,
         "mask the keys of padding in every layer, and count positions without it",
+        settings=[f"sides:{'+'.join(chosen)}", f"amounts:{'+'.join(map(str, amounts))}"],
+        located=located,
     )
 
 

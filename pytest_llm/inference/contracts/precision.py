@@ -56,17 +56,13 @@ def dtype_closeness(subject: Subject, dtype: str, limit: float | None) -> Examin
             finding = f"{sequence.name} has logits in {dtype} that are no numbers"
         cases.append(Case(sequence.name, apart, finding, sequence.text))
     what = "mean-kld" if network.gives_logits else "relative-rms"
-    return Examination(
+    return subject.examination(
         contract,
         kept,
-        tuple(cases),
-        tolerance,
-        subject.data,
-        network.provenance,
-        subject.signature(contract, what),
-        None,
-        (),
+        cases,
         f"keep norms, softmax and positions in float32; {NAN_REMEDY}",
+        settings=[what],
+        tolerance=tolerance,
     )
 
 
@@ -89,17 +85,12 @@ def device_closeness(subject: Subject, device: str) -> Examination:
         apart = difference(network.read(tokens)[0], other.read(tokens.to(place))[0])
         finding = f"the logits of position {apart.position} of {sequence.name} differ by {apart}"
         cases.append(Case(sequence.name, apart.amount, finding, sequence.text))
-    return Examination(
+    return subject.examination(
         contract,
         kept,
-        tuple(cases),
-        subject.tolerance,
-        subject.data,
-        network.provenance,
-        subject.signature(contract, f"{network.device}-{place}"),
-        None,
-        (),
+        cases,
         "torch.backends.cuda.matmul.allow_tf32 and reduced-precision reductions are the usual reasons",
+        settings=[f"{network.device}-{place}"],
     )
 
 

@@ -30,15 +30,11 @@ def determinism(subject: Subject, repeats: int) -> Examination:
             if not located and not apart.amount <= subject.tolerance.amount:
                 ask = partial(network.read, tokens)
                 located = first_layer(network, ask, ask, lambda states: states[0])
-    return Examination(
+    return subject.examination(
         CONTRACT,
         KEPT,
-        tuple(cases),
-        subject.tolerance,
-        subject.data,
-        network.provenance,
-        subject.signature(CONTRACT, f"repeats:{repeats}"),
-        None,
-        located,
+        cases,
         "model.eval() switches dropout off; on a GPU torch.use_deterministic_algorithms(True) names what adds in any order",
+        settings=[f"repeats:{repeats}"],
+        located=located,
     )

@@ -44,17 +44,14 @@ def save_and_load(subject: Subject) -> Examination:
         for which, module in (("saved", network.module), ("loaded", loaded))
         if _first_changed(weights, module) is not None
     )
-    return Examination(
+    return subject.examination(
         CONTRACT,
         KEPT,
         (*cases, *tokenizer_cases),
-        EQUAL,
-        subject.data,
-        network.provenance,
-        subject.signature(CONTRACT, way),
-        None,
-        located,
         "what the logits depend on must be a parameter, a persistent buffer or in the configuration; saving must copy, not convert",
+        settings=[way],
+        tolerance=EQUAL,
+        located=located,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from pytest_llm.contract import EQUAL, Tolerance
+from pytest_llm.contract import EQUAL, Case, Examination, Tolerance
 from pytest_llm.data.embedded import embedded
 from pytest_llm.data.loading import load_examples
 from pytest_llm.errors import MisuseError
@@ -52,6 +52,43 @@ class Subject:
     def signature(self, contract: str, *parts: str) -> str:
         """What was done, in one line."""
         return "|".join([contract, *parts, f"dtype:{str(self.network.dtype).removeprefix('torch.')}"])
+
+    def examination(
+        self,
+        contract: str,
+        kept: str,
+        cases: Sequence[Case],
+        remedy: str,
+        *,
+        settings: Sequence[str] = (),
+        tolerance: Tolerance | None = None,
+        culprit: int | None = None,
+        located: Sequence[tuple[str, str]] = (),
+    ) -> Examination:
+        """What the cases of a contract showed of this network; see `Examination`.
+
+        Args:
+            contract: its name.
+            kept: what a model is that keeps it.
+            cases: the comparisons.
+            remedy: what to do if it is broken.
+            settings: parts of the signature, besides the contract's name and the type.
+            tolerance: another one than the subject's.
+            culprit: the case that the first line names.
+            located: where the difference begins.
+        """
+        return Examination(
+            contract,
+            kept,
+            tuple(cases),
+            self.tolerance if tolerance is None else tolerance,
+            self.data,
+            self.network.provenance,
+            self.signature(contract, *settings),
+            culprit,
+            tuple(located),
+            remedy,
+        )
 
 
 def subject(

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from inspect import Parameter, signature
+from typing import Any
 
 import numpy as np
 
@@ -62,6 +64,25 @@ def refuse_positive(examples: Sequence[Example], outputs: Sequence[FloatArray]) 
                 f"the model gives a token of {example.label} the log-probability {output.max():.4g}; none can exceed 0 "
                 f"(are these logits, or positive losses?)"
             )
+
+
+def truncating(model: AnyModel, method: str, asked: bool) -> dict[str, Any]:
+    """The keywords for a method that may leave out what is behind the context's length.
+
+    Raises:
+        MisuseError: that is asked for, and the method has no such keyword.
+    """
+    if asked and not takes(getattr(model, method), "truncate"):
+        raise MisuseError(
+            f"{type(model).__name__}.{method} has no keyword truncate: it decides itself what it leaves out; use truncate=False"
+        )
+    return {"truncate": True} if asked else {}
+
+
+def takes(method: object, keyword: str) -> bool:
+    """Whether a method has this keyword."""
+    parameters = signature(method).parameters.values()  # type: ignore[arg-type]
+    return any(parameter.name == keyword or parameter.kind is Parameter.VAR_KEYWORD for parameter in parameters)
 
 
 def lacking(model: AnyModel, question: str, needed: str) -> MisuseError:

@@ -9,8 +9,7 @@ import numpy as np
 
 from pytest_llm.data.example import Example
 from pytest_llm.errors import MisuseError
-from pytest_llm.inference.checks import checked_answers, lacking, refuse_positive
-from pytest_llm.inference.conditional import takes
+from pytest_llm.inference.checks import checked_answers, lacking, refuse_positive, takes, truncating
 from pytest_llm.inference.engine import ask
 from pytest_llm.inference.memo import remembered
 from pytest_llm.inference.writing import prompt_of
@@ -81,11 +80,7 @@ def classify(model: AnyModel, examples: Sequence[Example], task: Classify) -> li
             "task=Classify(labels=[…])",
         )
 
-    settings: dict[str, Any] = {}
-    if task.truncate:
-        if not takes(model.classify, "truncate"):
-            raise MisuseError(f"{type(model).__name__}.classify has no keyword truncate; use truncate=False")
-        settings = {"truncate": True}
+    settings = truncating(model, "classify", task.truncate)
 
     def compute(missing: list[str]) -> list[Any]:
         answers = ask(model, "classify", missing, **settings)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from inspect import Parameter, signature
 
 from pytest_llm.data.example import Example
 from pytest_llm.errors import MisuseError
-from pytest_llm.inference.checks import checked_answers, lacking, refuse_positive
+from pytest_llm.inference.checks import checked_answers, lacking, refuse_positive, takes
 from pytest_llm.inference.engine import ask
 from pytest_llm.inference.memo import remembered, text_of
 from pytest_llm.models.language_model import AnyModel, ConditionalModel, MaskedLanguageModel
@@ -93,9 +92,3 @@ def _check_target(example: Example) -> None:
         )
     if not example.target:
         raise MisuseError(f"the target of example {example.label} is empty: drop it, it has no token to be scored")
-
-
-def takes(method: object, keyword: str) -> bool:
-    """Whether a method has this keyword."""
-    parameters = signature(method).parameters.values()  # type: ignore[arg-type]
-    return any(parameter.name == keyword or parameter.kind is Parameter.VAR_KEYWORD for parameter in parameters)

@@ -9,8 +9,7 @@ import numpy as np
 
 from pytest_llm.data.example import Example
 from pytest_llm.errors import MisuseError
-from pytest_llm.inference.checks import lacking
-from pytest_llm.inference.conditional import takes
+from pytest_llm.inference.checks import lacking, truncating
 from pytest_llm.inference.engine import ask
 from pytest_llm.inference.memo import remembered
 from pytest_llm.metrics.similarity import cosine_similarities
@@ -39,14 +38,7 @@ def rank(model: AnyModel, examples: Sequence[Example], task: Embed) -> list[Any]
 
 def embed(model: Encoder, texts: Sequence[str], task: Embed) -> FloatArray:
     """The embedding of each text: `[texts, width]`."""
-    settings: dict[str, Any] = {}
-    if task.truncate:
-        if not takes(model.embed, "truncate"):
-            raise MisuseError(
-                f"{type(model).__name__}.embed has no keyword truncate: it decides itself what it leaves out; "
-                f"use truncate=False"
-            )
-        settings = {"truncate": True}
+    settings = truncating(model, "embed", task.truncate)
 
     def compute(missing: list[str]) -> list[FloatArray]:
         given = ask(model, "embed", missing, **settings)

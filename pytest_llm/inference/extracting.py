@@ -7,8 +7,7 @@ from typing import Any
 
 from pytest_llm.data.example import Example
 from pytest_llm.errors import MisuseError
-from pytest_llm.inference.checks import lacking
-from pytest_llm.inference.conditional import takes
+from pytest_llm.inference.checks import lacking, truncating
 from pytest_llm.inference.engine import ask
 from pytest_llm.inference.memo import remembered
 from pytest_llm.inference.writing import write
@@ -44,11 +43,7 @@ def _by_head(model: AnyModel, examples: Sequence[Example], task: Extract) -> lis
             "a model with a head for token classification, an object with a method extract(texts), or a prompt to write after: "
             "task=Extract(Generate(…))",
         )
-    settings: dict[str, Any] = {}
-    if task.truncate:
-        if not takes(model.extract, "truncate"):
-            raise MisuseError(f"{type(model).__name__}.extract has no keyword truncate; use truncate=False")
-        settings = {"truncate": True}
+    settings = truncating(model, "extract", task.truncate)
 
     def compute(missing: list[str]) -> list[Any]:
         return ask(model, "extract", missing, **settings)

@@ -29,6 +29,7 @@ from pytest_llm.verdict import (
     Measurement,
     Outcome,
     Verdict,
+    listed,
     number,
     printable,
     refusal,
@@ -276,7 +277,7 @@ def _broken(c: Comparison, tolerance: Tolerance) -> str:
     ]
     if not broken:
         return ""
-    names = ", ".join(printable(m.examples[place].label) for place in broken[:WORST]) + ", …" * (len(broken) > WORST)
+    names = listed([m.examples[place].label for place in broken], WORST)
     return f"{m.metric} of {len(broken)} of {m.n} examples is more than {allowed} worse than {c.against}: {names}"
 
 

@@ -9,7 +9,7 @@ Comparisons are written so that NaN never passes. No model, no disk, no pytest.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -336,11 +336,10 @@ def _plain_sentence(m: Measurement, limit: Limit) -> str:
 
 def _not_a_number(m: Measurement) -> str:
     values = zip(m.examples, m.example_values, strict=True)
-    broken = [printable(example.label) for example, value in values if math.isnan(value)]
+    broken = [example.label for example, value in values if math.isnan(value)]
     if not broken:
         return f"{m.metric} is not a number: it has no value for these {m.n} examples together"
-    names = ", ".join(broken[:WORST]) + (", …" if len(broken) > WORST else "")
-    return f"{m.metric} is not a number: {len(broken)} of {m.n} {m.row}s gave NaN ({names})"
+    return f"{m.metric} is not a number: {len(broken)} of {m.n} {m.row}s gave NaN ({listed(broken, WORST)})"
 
 
 def _interval(m: Measurement) -> str:
@@ -376,6 +375,11 @@ def snippet(text: str) -> str:
 def printable(label: str) -> str:
     """Ids come from the data: a line break or an escape sequence in one must not break the report's lines."""
     return label if label.isprintable() else repr(label)[1:-1]
+
+
+def listed(labels: Sequence[str], most: int) -> str:
+    """The first of them, as they can be printed."""
+    return ", ".join(map(printable, labels[:most])) + ", …" * (len(labels) > most)
 
 
 def number(value: float) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from pytest_llm.data.example import StoredExample, fingerprint
 from pytest_llm.data.provenance import Identity, Provenance
 from pytest_llm.errors import MisuseError
+from pytest_llm.metrics.metric import value_of_each
 from pytest_llm.metrics.settings import Settings, metric_from
 from pytest_llm.statistics.jackknife import FloatArray
 from pytest_llm.statistics.repeats import Noise
@@ -116,7 +117,7 @@ def as_measurement(baseline: Baseline) -> Measurement:
         MisuseError: its metric is not known here.
     """
     metric = metric_from(baseline.metric, baseline.settings)
-    value_of_each = getattr(metric, "example_values", metric.aggregate)
+    of_each = value_of_each(metric)
     units = baseline.units or (None,) * len(baseline.ids)
     return Measurement(
         metric=baseline.metric,
@@ -125,13 +126,13 @@ def as_measurement(baseline: Baseline) -> Measurement:
         estimate=None,
         examples=tuple(map(StoredExample.of, baseline.ids, baseline.contents, units)),
         statistics=baseline.statistics,
-        example_values=value_of_each(baseline.statistics),
+        example_values=of_each(baseline.statistics),
         counts=baseline.counts,
         signature=baseline.signature,
         data=baseline.data,
         provenance=baseline.provenance,
         aggregate=metric.aggregate,
-        value_of_each=value_of_each,
+        value_of_each=of_each,
         scale=metric.scale,
         identity=lambda: baseline.identity,
         settings=baseline.settings,

@@ -9,7 +9,7 @@ from pytest_llm.baselines.baseline import Baseline
 from pytest_llm.data.example import Example
 from pytest_llm.data.provenance import Identity
 from pytest_llm.statistics.jackknife import FloatArray
-from pytest_llm.verdict import Measurement, printable
+from pytest_llm.verdict import Measurement, listed
 
 SHOWN = 3
 
@@ -104,11 +104,7 @@ def _other_examples(baseline: Baseline, m: Measurement) -> Iterator[str]:
     edited = [e.label for id_, e in current.items() if id_ in recorded and e.content != recorded[id_]]
     for title, names in (("not in the baseline", new), ("only in the baseline", gone), ("changed", edited)):
         if names:
-            yield f"data: {len(names)} example{'s' * (len(names) != 1)} {title}: {_listed(names)}"
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(map(printable, names[:SHOWN])) + (", …" if len(names) > SHOWN else "")
+            yield f"data: {len(names)} example{'s' * (len(names) != 1)} {title}: {listed(names, SHOWN)}"
 
 
 def same_examples(baseline: Baseline, measured: OfExamples) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 from pytest_llm.data.example import Example
 from pytest_llm.data.streaming import Pair, Stream, batches, stored
 from pytest_llm.errors import MisuseError
-from pytest_llm.metrics.metric import Metric
+from pytest_llm.metrics.metric import Metric, fit, value_of_each
 from pytest_llm.statistics.jackknife import FloatArray
 from pytest_llm.verdict import WORST
 
@@ -47,8 +47,7 @@ def fitted_to(metric: Metric, source: Stream, pairs: Iterable[Pair]) -> Metric:
     if not drawn and not source.rereadable:
         raise MisuseError(f"{metric.name} reads all targets before it counts, and these data can be read only once")
     examples = (example for example, _ in pairs) if drawn else source
-    made: Metric = metric.fitted([Example(e.id, "", e.label, target=e.target) for e in examples])
-    return made
+    return fit(metric, [Example(e.id, "", e.label, target=e.target) for e in examples])
 
 
 def summed(metric: Metric, pairs: Iterable[Pair], ask: Callable[[Sequence[Example]], Sequence[Any]] | None) -> Streamed:
@@ -59,7 +58,7 @@ def summed(metric: Metric, pairs: Iterable[Pair], ask: Callable[[Sequence[Exampl
         pairs: examples, with their outputs where these are given.
         ask: the outputs for a batch; None where they are given.
     """
-    value_of_each = getattr(metric, "example_values", metric.aggregate)
+    of_each = value_of_each(metric)
     kept: list[Example] = []
     rows: list[FloatArray] = []
     worst: list[tuple[tuple[bool, float, int], Example, Any]] = []
@@ -68,7 +67,7 @@ def summed(metric: Metric, pairs: Iterable[Pair], ask: Callable[[Sequence[Exampl
         outputs = [output for _, output in batch] if ask is None else ask(examples)
         made = [metric.statistics(*pair) for pair in zip(examples, outputs, strict=True)]
         rows.append(np.array(made, dtype=np.float64))
-        values = np.atleast_1d(value_of_each(rows[-1])).tolist()
+        values = np.atleast_1d(of_each(rows[-1])).tolist()
         for place, (value, example, output) in enumerate(zip(values, examples, outputs, strict=True), len(kept)):
             badness = value if metric.lower_is_better else -value
             # as Measurement.worst_places orders them: NaN first, then by value, then by place

@@ -23,14 +23,14 @@ from pytest_llm.inference.engine import Engine, using
 from pytest_llm.inference.in_batches import fitted_to, refuse_whole, summed
 from pytest_llm.inference.memo import forgetting, remembering
 from pytest_llm.metrics import metric_named
-from pytest_llm.metrics.metric import Metric
+from pytest_llm.metrics.metric import Metric, estimate_of, fit, value_of_each
 from pytest_llm.metrics.multiple_choice import ChoiceScores
 from pytest_llm.metrics.settings import settings_of
 from pytest_llm.models.language_model import AnyModel, identity, provenance
 from pytest_llm.models.loading import Model, as_language_model
 from pytest_llm.recording import afresh, record_measurement
 from pytest_llm.replaying import replaying
-from pytest_llm.statistics.jackknife import Estimate, FloatArray, jackknife, sum_by_cluster
+from pytest_llm.statistics.jackknife import FloatArray
 from pytest_llm.stopping.gates import Subject, Until
 from pytest_llm.stopping.watch import Stopped
 from pytest_llm.tasks.generate import Generate
@@ -111,7 +111,7 @@ def measure(
         metric.refuse_too_few(len(examples))
     chosen = ready(_task_for(metric, task))
     if (tape := replaying()) is not None:
-        metric = metric.fitted(examples) if hasattr(metric, "fitted") else metric
+        metric = fit(metric, examples)
         measurement = tape.measured(metric, examples, getattr(chosen, "signature", None))
         record_measurement(measurement)
         return measurement
@@ -213,7 +213,7 @@ def _measured_of_people(metric: Any, model: Any, task: Task | None, data: Any) -
         )
     everything = metric.examples_of(data)
     examples = tuple(everything[i] for i in drawn([example.id for example in everything]))
-    metric = metric.fitted(examples) if hasattr(metric, "fitted") else metric
+    metric = fit(metric, examples)
     outputs = [example.target for example in examples]
     left_out = len(everything) - len(examples)
     origin = Provenance("people, not a model")
@@ -232,7 +232,7 @@ def _measured(
     again: Callable[[], Measurement] | None = None,
     stopped: Stopped | None = None,
 ) -> Measurement:
-    metric = metric.fitted(examples) if hasattr(metric, "fitted") else metric
+    metric = fit(metric, examples)
     statistics = np.array([metric.statistics(*pair) for pair in zip(examples, outputs, strict=True)], dtype=np.float64)
     return _concluded(metric, examples, outputs, statistics, signature, data, left_out, origin, made_of, again, stopped)
 
@@ -252,8 +252,8 @@ def _concluded(
 ) -> Measurement:
     """From the statistics of all examples to the measurement."""
     totals = statistics.sum(axis=0)
-    value_of_each = getattr(metric, "example_values", metric.aggregate)
-    of_examples = value_of_each(statistics)
+    values = value_of_each(metric)
+    of_examples = values(statistics)
     if hasattr(metric, "summary"):  # a quantile or a maximum of the examples' values, which is no function of sums
         aggregate = None
         value, estimate = metric.summary(of_examples)
@@ -263,7 +263,7 @@ def _concluded(
     else:
         aggregate = metric.aggregate
         # long documents are drawn first, which a jackknife over those that were seen knows nothing of
-        estimate = None if stopped else _estimate(metric, examples, statistics)
+        estimate = None if stopped else estimate_of(metric, examples, statistics)
         value = float(metric.aggregate(totals))
     wording = {name: getattr(metric, name) for name in ("remedy", "without_interval", "row") if hasattr(metric, name)}
     measurement = Measurement(
@@ -282,7 +282,7 @@ def _concluded(
         overview=_overview(metric, outputs, totals),
         explain=getattr(metric, "explain", None),
         aggregate=aggregate,
-        value_of_each=value_of_each,
+        value_of_each=values,
         scale=metric.scale,
         identity=made_of,
         again=again,
@@ -307,9 +307,3 @@ def _overview(metric: Metric, outputs: Sequence[Any], totals: FloatArray) -> str
 def _can_be_shown(outputs: Sequence[Any]) -> bool:
     """Whether outputs say something to a reader; arrays of log-probabilities do not."""
     return all(output is None or isinstance(output, str | int | dict | ChoiceScores) for output in outputs)
-
-
-def _estimate(metric: Metric, examples: Sequence[Example], statistics: FloatArray) -> Estimate | None:
-    by_unit = sum_by_cluster(statistics, [example.unit for example in examples])
-    estimate = jackknife(by_unit, metric.aggregate, by_unit[:, -1], scale=metric.scale)
-    return estimate and replace(estimate, basis=getattr(metric, "basis", estimate.basis))

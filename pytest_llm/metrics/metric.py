@@ -8,11 +8,12 @@ paired comparison, early stopping and the merging of shards.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from pytest_llm.data.example import Example
-from pytest_llm.statistics.jackknife import FloatArray, Scale
+from pytest_llm.statistics.jackknife import Estimate, FloatArray, Scale, jackknife, sum_by_cluster
 from pytest_llm.tasks.task import Task
 
 
@@ -54,3 +55,22 @@ class Metric(Protocol):
 
     def aggregate(self, totals: FloatArray) -> FloatArray:
         """Totals of shape `[..., k]` to values of shape `[...]`."""
+
+
+def fit(metric: Metric, examples: Sequence[Example]) -> Metric:
+    """The metric as these examples make it (their labels, their raters), where it has to know them before it counts."""
+    made: Metric = metric.fitted(examples) if hasattr(metric, "fitted") else metric
+    return made
+
+
+def value_of_each(metric: Metric) -> Callable[[FloatArray], FloatArray]:
+    """Rows of statistics to the value of each example by itself: `aggregate`, unless the metric says otherwise."""
+    own: Callable[[FloatArray], FloatArray] = getattr(metric, "example_values", metric.aggregate)
+    return own
+
+
+def estimate_of(metric: Metric, examples: Sequence[Example], statistics: FloatArray) -> Estimate | None:
+    """How sure the value is: the jackknife over independent units; None where there is no estimate."""
+    by_unit = sum_by_cluster(statistics, [example.unit for example in examples])
+    estimate = jackknife(by_unit, metric.aggregate, by_unit[:, -1], scale=metric.scale)
+    return estimate and replace(estimate, basis=getattr(metric, "basis", estimate.basis))

@@ -15,11 +15,11 @@ import numpy as np
 
 from pytest_llm.data.example import Example
 from pytest_llm.errors import MisuseError
-from pytest_llm.metrics.metric import Metric
+from pytest_llm.metrics.metric import Metric, value_of_each
 from pytest_llm.metrics.settings import settings_of
 from pytest_llm.recording import recorded_aside
 from pytest_llm.records.run_record import RecordedMeasurement, RunRecord
-from pytest_llm.verdict import Measurement, number, printable
+from pytest_llm.verdict import Measurement, listed, number
 
 SHOWN = 3
 _SAME = 1e-9
@@ -38,7 +38,6 @@ class RecordedTape:
         found = self._next(metric, examples, task)
         stored = found.measurement
         order = _order(stored, examples)
-        value_of_each = getattr(metric, "example_values", metric.aggregate)
         again = replace(
             stored,
             examples=tuple(examples),
@@ -46,7 +45,7 @@ class RecordedTape:
             example_values=stored.example_values[order],
             outputs=None if stored.outputs is None else tuple(stored.outputs[place] for place in order),
             aggregate=metric.aggregate if found.is_sum else None,
-            value_of_each=value_of_each,
+            value_of_each=value_of_each(metric),
             explain=getattr(metric, "explain", None),
             recorded=stored.recorded or self._record.recorded,
         )
@@ -136,5 +135,4 @@ def _differences(stored: Measurement, settings: Any, examples: Sequence[Example]
         ("in another cluster", [one.label for id_, one in now.items() if id_ in then and one.unit != then[id_].unit]),
     ):
         if names:
-            listed = ", ".join(map(printable, names[:SHOWN])) + (", …" if len(names) > SHOWN else "")
-            yield f"data: {len(names)} example{'s' * (len(names) != 1)} {title}{limited}: {listed}"
+            yield f"data: {len(names)} example{'s' * (len(names) != 1)} {title}{limited}: {listed(names, SHOWN)}"

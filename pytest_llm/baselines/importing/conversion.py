@@ -19,9 +19,9 @@ from pytest_llm.data.loading import Columns, load_examples
 from pytest_llm.data.provenance import Identity, Provenance
 from pytest_llm.errors import MisuseError
 from pytest_llm.metrics import metric_named
-from pytest_llm.metrics.metric import Metric
+from pytest_llm.metrics.metric import Metric, estimate_of
 from pytest_llm.metrics.settings import settings_of
-from pytest_llm.statistics.jackknife import FloatArray, jackknife, sum_by_cluster
+from pytest_llm.statistics.jackknife import FloatArray
 from pytest_llm.tasks.prompt import Prompt
 
 
@@ -45,8 +45,7 @@ def as_baseline(log: Log, name: str, metric_name: str | None, columns: Columns) 
     value = float(metric.aggregate(statistics.sum(axis=0)))
     if not (math.isfinite(value) and np.isfinite(statistics).all()):
         raise MisuseError(f"{metric_name} is {value:g} there: what is not finite is no baseline")
-    by_unit = sum_by_cluster(statistics, [example.unit for example in examples])
-    estimate = jackknife(by_unit, metric.aggregate, by_unit[:, -1], scale=metric.scale)
+    estimate = estimate_of(metric, examples, statistics)
     interval = None if estimate is None else estimate.interval()
     return Baseline(
         metric_name,

@@ -1,0 +1,124 @@
+"""What was changed in a text: edits by their place in the original, so that any of them can be left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+from pytest_llm.errors import MisuseError
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Edit:
+    """One replacement. `start` and `end` are code points of the original text; an insertion has `start == end`."""
+
+    start: int
+    end: int
+    old: str
+    """What stands there in the original."""
+    new: str
+    operation: str
+    """The name of the operation that proposed it, such as "typo.swap"."""
+
+    def meets(self, other: Edit) -> bool:
+        """Whether both change the same place, so that only one of them can be made."""
+        return self.start == other.start or (self.start < other.end and other.start < self.end)
+
+
+@dataclass(frozen=True)
+class EditScript:
+    """A text and edits of it. Each subset of the edits is a script as well; the empty one leaves the text as it is.
+
+    Args:
+        text: the original.
+        edits: in any order; they are kept by place.
+
+    Raises:
+        MisuseError: two edits meet, or one does not find in the text what it replaces.
+    """
+
+    text: str
+    edits: tuple[Edit, ...] = ()
+
+    def __post_init__(self) -> None:
+        ordered = tuple(sorted(self.edits))
+        for edit in ordered:
+            if not 0 <= edit.start <= edit.end <= len(self.text) or self.text[edit.start : edit.end] != edit.old:
+                raise MisuseError(
+                    f"{edit} does not fit the text: at {edit.start} it has {self.text[edit.start : edit.end]!r}"
+                )
+        for before, after in pairwise(ordered):
+            if before.meets(after):
+                raise MisuseError(f"two edits of one place: {before} and {after}")
+        object.__setattr__(self, "edits", ordered)
+
+    def __len__(self) -> int:
+        return len(self.edits)
+
+    @cached_property
+    def perturbed(self) -> str:
+        """The text with all edits made."""
+        parts: list[str] = []
+        done = 0
+        for edit in self.edits:
+            parts += [self.text[done : edit.start], edit.new]
+            done = edit.end
+        return "".join([*parts, self.text[done:]])
+
+    def without(self, place: int) -> EditScript:
+        """The script that lacks one edit."""
+        return EditScript(self.text, self.edits[:place] + self.edits[place + 1 :])
+
+    def replaced(self, place: int, edit: Edit) -> EditScript:
+        """The script with another edit in the place of one."""
+        return EditScript(self.text, (*self.edits[:place], edit, *self.edits[place + 1 :]))
+
+    def with_edit(self, edit: Edit) -> EditScript | None:
+        """The script with one edit more; None where it would meet one that is there."""
+        if any(edit.meets(own) for own in self.edits):
+            return None
+        return EditScript(self.text, (*self.edits, edit))
+
+    def as_data(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {"text": self.text, "edits": [asdict(edit) for edit in self.edits]}
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> EditScript:
+        """The script that `as_data` described.
+
+        Raises:
+            MisuseError: the data are not such a description, or no longer fit their text.
+        """
+        try:
+            text, edits = data["text"], tuple(Edit(**edit) for edit in data["edits"])
+        except (KeyError, TypeError) as error:
+            raise MisuseError(f"not an edit script: {error!r} in {data!r}") from None
+        if not isinstance(text, str) or not all(_is_whole(edit) for edit in edits):
+            raise MisuseError(f"not an edit script: {data!r}")
+        return cls(text, edits)
+
+
+def without_meeting(edits: Iterable[Edit]) -> tuple[Edit, ...]:
+    """Those that meet none before them: the first edit of a place wins."""
+    taken: list[Edit] = []
+    for edit in edits:
+        if not any(edit.meets(own) for own in taken):
+            taken.append(edit)
+    return tuple(taken)
+
+
+def changed_words(edits: Sequence[Edit], words: Sequence[tuple[int, int]]) -> int:
+    """How many of the words, given as spans of the original, some edit touches."""
+    return sum(
+        any(edit.start < end and start < max(edit.end, edit.start + 1) for edit in edits) for start, end in words
+    )
+
+
+def _is_whole(edit: Edit) -> bool:
+    places = (edit.start, edit.end)
+    texts = (edit.old, edit.new, edit.operation)
+    return all(type(place) is int for place in places) and all(isinstance(text, str) for text in texts)

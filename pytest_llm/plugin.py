@@ -1,4 +1,4 @@
-"""pytest's entry point: options, markers, fixtures, and hooks that hand over.
+"""pytest's entry point: markers, fixtures, and hooks that hand over.
 
 Loaded in every pytest run of everyone who has the package installed, so: standard library and pytest only, no file, no
 process, no output until a test uses us. What only some runs need is imported where they need it.
@@ -6,7 +6,6 @@ process, no output until a test uses us. What only some runs need is imported wh
 
 from __future__ import annotations
 
-import argparse
 import os
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_llm.baselines.current import UPDATES, on_shelf
+from pytest_llm.baselines.current import on_shelf
 from pytest_llm.errors import MetricWarning, MisuseError, UndecidedError
 from pytest_llm.fixtures import (  # noqa: F401  # pytest finds fixtures here
     llm,
@@ -29,6 +28,7 @@ from pytest_llm.fixtures import (  # noqa: F401  # pytest finds fixtures here
 )
 from pytest_llm.inference.memo import remembering
 from pytest_llm.markers import asked_by, help_lines
+from pytest_llm.options import pytest_addoption  # noqa: F401  # pytest finds the hook here
 from pytest_llm.recording import Recorder, record_verdict, recording
 from pytest_llm.reports.properties import VERDICT, properties
 
@@ -49,108 +49,6 @@ CHANGES: pytest.StashKey[list[NoRegression]] = pytest.StashKey()
 THRESHOLDS: pytest.StashKey[dict[str, Threshold]] = pytest.StashKey()
 CORRECTION: pytest.StashKey[HolmCorrection] = pytest.StashKey()
 GPU_REQUIREMENTS: pytest.StashKey[list[GpuRequirement]] = pytest.StashKey()
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    group = parser.getgroup("llm", "language model quality (pytest-llm-regression)")
-    group.addoption(
-        "--llm-model",
-        metavar="MODEL",
-        help="the model of the fixture llm: a checkpoint folder, a .gguf file, a hub id, or tiny-decoder / smollm2",
-    )
-    group.addoption(
-        "--llm-device",
-        metavar="DEVICE",
-        default="auto",
-        help="auto (default: this worker's GPU, else the CPU), cpu, cuda, cuda:1 or mps",
-    )
-    group.addoption(
-        "--llm-dtype",
-        choices=["auto", "float32", "bfloat16", "float16"],
-        default="auto",
-        help="weights' type: auto (default: float32 on the CPU, the checkpoint's own type on a GPU), float32, …",
-    )
-    group.addoption(
-        "--llm-limit",
-        metavar="N",
-        help="use only so many examples of each data set, or a share such as 10%%: always the same ones; for quick runs",
-    )
-    group.addoption(
-        "--llm-reference",
-        metavar="MODEL",
-        help="the model of the fixture llm_reference, to compare the one under test with: as --llm-model",
-    )
-    group.addoption(
-        "--llm-update-baselines",
-        metavar="WHICH",
-        nargs="?",
-        const="changed",
-        choices=UPDATES,
-        help="record baselines: missing ones, these and changed ones (default), or all; each is listed with what was there before",
-    )
-    group.addoption(
-        "--llm-calibrate",
-        metavar="N",
-        type=_runs,
-        default=0,
-        help="ask each model N times more, past all that is remembered, and store the run-to-run noise with its baseline",
-    )
-    group.addoption(
-        "--llm-strict",
-        action="store_true",
-        help="no regression has to be proven: what may be worse than tolerated fails",
-    )
-    group.addoption(
-        "--llm-correction",
-        choices=["none", "holm"],
-        default="none",
-        help="holm: share alpha among the gates of the whole suite, of which the ini key llm_gates says how many there are",
-    )
-    group.addoption(
-        "--llm-stop",
-        choices=["off", "certain", "sequential"],
-        default="off",
-        help="decide gates before all data is seen: off (default), certain (the rest cannot change the verdict), or sequential "
-        "(it does with probability 1%% at most)",
-    )
-    group.addoption("--llm-nightly", action="store_true", help="run the tests marked llm_nightly too")
-    group.addoption(
-        "--llm-deterministic",
-        action="store_true",
-        help="ask models about one text at a time, so that no answer depends, in its last digits, on the others; slower",
-    )
-    group.addoption(
-        "--llm-processes",
-        metavar="N",
-        type=_processes,
-        default=1,
-        help="share each model's work among N processes of this machine (default: 1); on the CPU they share the weights",
-    )
-    group.addoption(
-        "--llm-json",
-        metavar="FILE",
-        help="write what was measured to a file, with the statistics of each example and the verdicts",
-    )
-    group.addoption(
-        "--llm-rejudge",
-        metavar="FILE",
-        help="judge what a run measured (its --llm-json) by today's limits, tolerances and baselines; no model is loaded",
-    )
-    group.addoption(
-        "--llm-cache",
-        metavar="DIR",
-        help="where models' answers are kept for later sessions: a folder, or off (default: in pytest's own cache)",
-    )
-    parser.addini("llm_cache", "where answers of models are kept for later sessions: a folder, or off; as --llm-cache")
-    parser.addini("llm_cache_size", "how large the cache of answers may become, such as 500MB (default: 2GB)")
-    parser.addini("llm_model", "the model of the fixture llm where neither --llm-model nor PYTEST_LLM_MODEL is given")
-    parser.addini(
-        "llm_anchor", "a baseline, such as the last release, that the change in all is stated against, besides"
-    )
-    parser.addini("llm_gates", "how many gates against baselines the whole suite has, for --llm-correction=holm")
-    parser.addini(
-        "llm_thresholds", "a TOML file of limits: one table per suite name or test id (path from the ini file)"
-    )
 
 
 @contextmanager
@@ -201,21 +99,6 @@ def _record_run(config: pytest.Config) -> None:
         if path.is_dir():
             raise pytest.UsageError(f"--llm-json: {path} is a folder; expected the name of a file")
         config.pluginmanager.register(RecordWriter(path), "llm_record_writer")
-
-
-def _processes(given: str) -> int:
-    from pytest_llm.inference.engine import Engine
-
-    try:
-        return Engine(processes=int(given)).processes
-    except ValueError:  # MisuseError is one
-        raise argparse.ArgumentTypeError(f"{given!r}: expected a whole number of processes, at least 1") from None
-
-
-def _runs(given: str) -> int:
-    if not given.isdecimal() or int(given) < 2:
-        raise argparse.ArgumentTypeError(f"{given!r}: expected how often each model is asked again, at least 2 times")
-    return int(given)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,0 +1,137 @@
+"""An edited text on which a model breaks a relation: what an attack found, as a value that can be stored and tried again."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, TypeAlias, get_args
+
+from pytest_llm.adversarial.edit import EditScript
+from pytest_llm.data.example import fingerprint
+from pytest_llm.errors import MisuseError
+
+Minimality: TypeAlias = Literal["smallest", "irreducible", "unknown"]
+"""How small a script is known to be. "smallest": no script of fewer edits, of all that the table has, breaks the relation;
+"irreducible": it holds as soon as any one of the edits is left out; "unknown": the budget ran out before either was seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Queries:
+    """What an attack asked of a model."""
+
+    requested: int = 0
+    """Texts whose loss was asked for."""
+    executed: int = 0
+    """Those that were not known yet, so that the model read them."""
+    batches: int = 0
+    """Calls of the model that they were put into, shared with other attacks that were under way."""
+
+    def __add__(self, other: Queries) -> Queries:
+        return Queries(
+            self.requested + other.requested, self.executed + other.executed, max(self.batches, other.batches)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one script does to the model."""
+
+    script: EditScript
+    loss: float
+    """How far the relation is broken, in its own unit; above 0."""
+    observed: Any
+    """What the model gave, as plain values."""
+
+
+@dataclass(frozen=True)
+class CounterExample:
+    """A text, edits of it, and how the model's answer changes more than the relation allows.
+
+    Raises:
+        MisuseError: a loss that is not above 0, so that nothing is broken (NaN is none either).
+    """
+
+    smallest: Finding
+    """The fewest edits that were found to break it."""
+    worst: Finding
+    """The edits that break it most, of all that were tried; often the same."""
+    relation: str
+    """The name of what is broken, such as "invariant_label"."""
+    settings: Mapping[str, Any]
+    """The relation's settings, as plain values."""
+    clean: Any
+    """What the model gave for the text as it is, as plain values."""
+    minimality: Minimality
+    queries: Queries
+    confirmed: bool | None = None
+    """Whether the model answers so also when asked for this text alone; None where that was not tried."""
+    example: str = ""
+    """The id of the example that was attacked."""
+    model: Mapping[str, str] = field(default_factory=dict)
+    """Of the model: name, dtype, device, weights (a digest; empty where there is none)."""
+
+    def __post_init__(self) -> None:
+        for finding in (self.smallest, self.worst):
+            if not finding.loss > 0 or math.isnan(finding.loss):
+                raise MisuseError(f"loss {finding.loss!r} breaks nothing: a counter-example has one above 0")
+        if self.minimality not in get_args(Minimality):
+            raise MisuseError(f"minimality {self.minimality!r}: expected one of {', '.join(get_args(Minimality))}")
+
+    @property
+    def script(self) -> EditScript:
+        """The smallest script: what is stored and tried again."""
+        return self.smallest.script
+
+    @property
+    def key(self) -> str:
+        """The same for the same text, edits and relation, whatever the model."""
+        return fingerprint(json.dumps([self.relation, self.script.as_data()], sort_keys=True))[:16]
+
+    def as_data(self) -> dict[str, Any]:
+        """Plain values, for JSON; `perturbed` is for readers."""
+        return {
+            "relation": self.relation,
+            "settings": dict(self.settings),
+            "clean": self.clean,
+            "smallest": _finding_as_data(self.smallest),
+            "worst": _finding_as_data(self.worst),
+            "perturbed": self.script.perturbed,
+            "minimality": self.minimality,
+            "queries": asdict(self.queries),
+            "confirmed": self.confirmed,
+            "example": self.example,
+            "model": dict(self.model),
+        }
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> CounterExample:
+        """The counter-example that `as_data` described.
+
+        Raises:
+            MisuseError: the data are not such a description, or no longer fit their text.
+        """
+        try:
+            return cls(
+                smallest=_finding_from(data["smallest"]),
+                worst=_finding_from(data["worst"]),
+                relation=data["relation"],
+                settings=data["settings"],
+                clean=data["clean"],
+                minimality=data["minimality"],
+                queries=Queries(**data["queries"]),
+                confirmed=data["confirmed"],
+                example=data["example"],
+                model=data["model"],
+            )
+        except (KeyError, TypeError) as error:
+            raise MisuseError(f"not a counter-example: {error!r} in {data!r:.200}") from None
+
+
+def _finding_as_data(finding: Finding) -> dict[str, Any]:
+    return {"script": finding.script.as_data(), "loss": finding.loss, "observed": finding.observed}
+
+
+def _finding_from(data: Mapping[str, Any]) -> Finding:
+    return Finding(EditScript.from_data(data["script"]), float(data["loss"]), data["observed"])

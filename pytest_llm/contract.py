@@ -15,7 +15,8 @@ import numpy as np
 
 from pytest_llm.data.example import Example, identity
 from pytest_llm.data.provenance import Provenance
-from pytest_llm.verdict import Measurement, Outcome, Verdict, number, printable, snippet
+from pytest_llm.verdict import Measurement, Outcome, Verdict
+from pytest_llm.wording import number, printable, snippet
 
 SHOWN = 5
 """So many cases are shown, those that differ most first."""

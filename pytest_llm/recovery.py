@@ -20,7 +20,8 @@ import numpy as np
 
 from pytest_llm.errors import MisuseError
 from pytest_llm.statistics.jackknife import FloatArray, jackknife, sum_by_cluster
-from pytest_llm.verdict import Measurement, number
+from pytest_llm.verdict import Measurement
+from pytest_llm.wording import number
 
 Values = Callable[[FloatArray], FloatArray]
 

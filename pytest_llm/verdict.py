@@ -9,7 +9,7 @@ Comparisons are written so that NaN never passes. No model, no disk, no pytest.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -25,13 +25,13 @@ from pytest_llm.statistics.latency import QuantileEstimate
 from pytest_llm.statistics.multiplicity import Significance
 from pytest_llm.stopping.watch import Stopped
 from pytest_llm.tolerance import Inconclusive, Tolerance
+from pytest_llm.wording import distinct, listed, number, printable, snippet
 
 FEWEST_UNITS = 10
 """Below this many independent documents nothing is claimed about text other than these documents."""
 WORST = 5
 EXPLAINED = 2
 """So many of the worst examples are shown in detail."""
-_SNIPPET = 60
 EVALUATE_ALL = "measure all of the data, with early_stop='off' on the assertion that measured it"
 
 
@@ -298,7 +298,7 @@ def _p_of_change(estimate: Estimate, limit: Limit) -> float:
 def _judge_with_confidence(m: Measurement, limit: Limit, confidence: float) -> LimitVerdict:
     if not limit.allows(m.value):
         return LimitVerdict(Outcome.FAILED, _plain_sentence(m, limit), m, limit)
-    value, stated = _distinct(m.value, limit.value)
+    value, stated = distinct(m.value, limit.value)
     claim = f"{m.metric} {value} is {{}} {limit.side} {stated}"
     if m.estimate is None and m.n > 1:
         sentence = f"{claim.format('not proven')}: there is no interval ({m.without_interval})"
@@ -321,7 +321,7 @@ def _judge_with_confidence(m: Measurement, limit: Limit, confidence: float) -> L
 
 
 def _plain_sentence(m: Measurement, limit: Limit) -> str:
-    value, bound = _distinct(m.value, limit.value)
+    value, bound = distinct(m.value, limit.value)
     gap = abs(m.value - limit.value)
     share = f"{100 * gap / abs(limit.value):.3g} %" if limit.value else number(gap)
     if limit.allows(m.value):
@@ -364,32 +364,3 @@ def _shown(m: Measurement, place: int) -> str:
         return snippet(example.text)
     wanted = example.target[0] if isinstance(example.target, list | tuple) and example.target else example.target
     return f"{snippet(str(output))}, wanted {snippet(str(wanted))}"
-
-
-def snippet(text: str) -> str:
-    """The beginning of a text, on one line."""
-    line = " ".join(text.split())
-    return repr(line if len(line) <= _SNIPPET else line[: _SNIPPET - 1] + "…")
-
-
-def printable(label: str) -> str:
-    """Ids come from the data: a line break or an escape sequence in one must not break the report's lines."""
-    return label if label.isprintable() else repr(label)[1:-1]
-
-
-def listed(labels: Sequence[str], most: int) -> str:
-    """The first of them, as they can be printed."""
-    return ", ".join(map(printable, labels[:most])) + ", …" * (len(labels) > most)
-
-
-def number(value: float) -> str:
-    """Four digits, or whole where there are more before the point."""
-    return f"{value:.4g}" if abs(value) < 9999.5 or not math.isfinite(value) else f"{value:,.0f}"
-
-
-def _distinct(value: float, limit: float) -> tuple[str, str]:
-    """Both numbers, with as many digits as it takes to tell them apart."""
-    if number(value) != number(limit) or value == limit:
-        return number(value), number(limit)
-    digits = next(d for d in range(5, 18) if f"{value:.{d}g}" != f"{limit:.{d}g}")
-    return f"{value:.{digits}g}", f"{limit:.{digits}g}"

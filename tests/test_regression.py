@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from pytest_llm.comparison import Comparison
 from pytest_llm.errors import MisuseError
-from pytest_llm.regression import ChangeVerdict, Comparison, judge_change
+from pytest_llm.regression import ChangeVerdict, judge_change
 from pytest_llm.statistics.jackknife import FloatArray
 from pytest_llm.statistics.repeats import Noise
 from pytest_llm.stopping.watch import Decision, Stopped

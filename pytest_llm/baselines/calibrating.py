@@ -7,10 +7,12 @@ from pathlib import Path
 
 from pytest_llm.baselines.comparability import aligned
 from pytest_llm.baselines.files import read, write
-from pytest_llm.regression import Comparison, too_noisy
+from pytest_llm.comparison import Comparison
+from pytest_llm.regression import too_noisy
 from pytest_llm.statistics.repeats import Noise
 from pytest_llm.tolerance import Tolerance
-from pytest_llm.verdict import Measurement, number
+from pytest_llm.verdict import Measurement
+from pytest_llm.wording import number
 
 
 def calibrated(m: Measurement, path: Path, tolerance: Tolerance, runs: int) -> str:

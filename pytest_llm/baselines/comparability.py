@@ -9,7 +9,8 @@ from pytest_llm.baselines.baseline import Baseline
 from pytest_llm.data.example import Example
 from pytest_llm.data.provenance import Identity
 from pytest_llm.statistics.jackknife import FloatArray
-from pytest_llm.verdict import Measurement, listed
+from pytest_llm.verdict import Measurement
+from pytest_llm.wording import listed
 
 SHOWN = 3
 

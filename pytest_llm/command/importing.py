@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
     """Write a baseline that `assert_no_regression(…, baseline=Path(…))` takes."""
     from pytest_llm.baselines.files import write
     from pytest_llm.baselines.importing.reading import import_baseline
-    from pytest_llm.verdict import number
+    from pytest_llm.wording import number
 
     columns = Columns(**{column.name: getattr(options, column.name) for column in fields(Columns)})
     made = import_baseline(options.file, options.metric, chosen=options.filter, columns=columns)

@@ -19,7 +19,8 @@ from pytest_llm.metrics.metric import Metric, value_of_each
 from pytest_llm.metrics.settings import settings_of
 from pytest_llm.recording import recorded_aside
 from pytest_llm.records.run_record import RecordedMeasurement, RunRecord
-from pytest_llm.verdict import Measurement, listed, number
+from pytest_llm.verdict import Measurement
+from pytest_llm.wording import listed, number
 
 SHOWN = 3
 _SAME = 1e-9

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pytest_llm.baselines.baseline import Baseline, as_measurement
 from pytest_llm.errors import MisuseError
-from pytest_llm.verdict import number, printable
+from pytest_llm.wording import number, printable
 
 
 def lines(baseline: Baseline, path: Path) -> Iterator[str]:

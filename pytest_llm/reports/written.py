@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pytest_llm.reports.properties import WRITTEN
-from pytest_llm.verdict import number
+from pytest_llm.wording import number
 
 
 def written_lines(reports: Iterable[tuple[str, Iterable[tuple[str, object]]]], root: Path) -> Iterator[str]:

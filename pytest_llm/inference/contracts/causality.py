@@ -11,7 +11,7 @@ from pytest_llm.inference.contracts.differences import at_positions, unsettled
 from pytest_llm.inference.contracts.locating import Located, first_layer, looking
 from pytest_llm.inference.contracts.subject import Reading, Subject
 from pytest_llm.models.network import Network
-from pytest_llm.verdict import number
+from pytest_llm.wording import number
 
 CONTRACT, KEPT = "causality", "causal"
 _ROWS = 16

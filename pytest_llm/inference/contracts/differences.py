@@ -11,7 +11,7 @@ import torch
 
 from pytest_llm.contract import Case, Examination
 from pytest_llm.inference.contracts.subject import Reading, Subject
-from pytest_llm.verdict import number
+from pytest_llm.wording import number
 
 
 @dataclass(frozen=True, slots=True)

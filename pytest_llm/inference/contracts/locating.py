@@ -11,7 +11,7 @@ import torch
 
 from pytest_llm.inference.contracts.rounding import Rounded
 from pytest_llm.models.network import EMBEDDINGS, Network, listening, stack
-from pytest_llm.verdict import number
+from pytest_llm.wording import number
 
 Ask: TypeAlias = Callable[[], object]
 Pick: TypeAlias = Callable[[torch.Tensor], torch.Tensor]

@@ -17,7 +17,7 @@ from pytest_llm.inference.contracts.rounding import TRIALS, Rounded
 from pytest_llm.inference.contracts.subject import Subject
 from pytest_llm.models.devices import choose_device
 from pytest_llm.models.network import Network
-from pytest_llm.verdict import number
+from pytest_llm.wording import number
 
 TYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32, "float64": torch.float64}
 

@@ -12,7 +12,7 @@ from pytest_llm.data.provenance import Provenance
 from pytest_llm.errors import MisuseError
 from pytest_llm.models.checkpoint import Checkpoint
 from pytest_llm.models.loading import load_model
-from pytest_llm.verdict import snippet
+from pytest_llm.wording import snippet
 
 CONTRACT = "tokenizer_round_trip"
 Exactness: TypeAlias = Literal["text", "tokens"]

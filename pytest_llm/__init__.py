@@ -5,6 +5,7 @@
 The path of one assertion, top to bottom:
 
     assertions    the functions that people write in tests
+    finetuning    how a model is tuned to a task: strategies, and the loop of `pretraining`
     inference     how examples become outputs: windows, batches, log-probabilities
     models        what can be measured, and how it is loaded
     metrics       sums per example, one formula over them

@@ -112,7 +112,7 @@ class CoreEncoderDecoderModel(CoreCheckpoint, EncoderDecoderModel):
             MisuseError: a source that is longer than the model can read, or more `max_tokens` than it can write.
         """
         (empty,) = self.framed([""], as_target=True)
-        start = self._start_token
+        start = self.start_token
         assert start is not None  # checked when the model was wrapped
         begin = (start, *empty.before)
         if len(begin) + decoding.max_tokens > self.max_target_length + 1:

@@ -51,7 +51,7 @@ class EncoderDecoderModel(Checkpoint):
     def __init__(self, module: Any, tokenizer: Any, *, name: str | None = None) -> None:
         super().__init__(module, tokenizer, name=name)
         self._head = HeadRows(module)
-        if self._start_token is None:
+        if self.start_token is None:
             raise MisuseError(
                 f"the configuration of {self.name} has no decoder_start_token_id, so the first target token cannot be "
                 f"scored: set model.config.decoder_start_token_id as in training"
@@ -72,7 +72,7 @@ class EncoderDecoderModel(Checkpoint):
         return self.module.config
 
     @property
-    def _start_token(self) -> int | None:
+    def start_token(self) -> int | None:
         places = (self._config, getattr(self.module, "generation_config", None))
         found = (getattr(place, "decoder_start_token_id", None) for place in places)
         return next((token for token in found if token is not None), None)
@@ -81,7 +81,7 @@ class EncoderDecoderModel(Checkpoint):
         """Changes with anything that changes the model's answers, such as the languages that a tokenizer is set to."""
         own = super().fingerprint()
         around = self.framed([""]), self.framed([""], as_target=True)
-        return None if own is None else (own, *(text.whole for (text,) in around), self._start_token)
+        return None if own is None else (own, *(text.whole for (text,) in around), self.start_token)
 
     def score_pairs(self, pairs: Sequence[tuple[str, str]], *, score_eos: bool = True) -> list[FloatArray]:
         """For each (source, target) the log-probability of each target token, given the source and the target so far.
@@ -168,7 +168,7 @@ class EncoderDecoderModel(Checkpoint):
 
     def _scores(self, states: torch.Tensor, mask: torch.Tensor, targets: Sequence[_Target]) -> list[torch.Tensor]:
         # padding stands behind each target, where causal attention never looks from: it needs no mask
-        start = self._start_token
+        start = self.start_token
         assert start is not None  # checked when the model was wrapped
         read, _ = self._padded([(start, *target.labels[:-1]) for target in targets])
         inputs = {

@@ -35,6 +35,15 @@ class Batch:
 
 Objective: TypeAlias = Callable[[int], Batch]
 """Batch number n. It is the same whenever it is asked for: that is what makes a run resumable."""
+Loss: TypeAlias = Callable[[nn.Module, Batch], Tensor]
+"""What is made small: a sum over the targets of a batch. The trainer divides it by their number."""
+
+
+def logits_of(model: nn.Module, batch: Batch) -> Tensor:
+    """What the model answers, of ours (the logits themselves) or of `transformers` (an object that has them)."""
+    answer = model(**batch.inputs)
+    logits: Tensor = getattr(answer, "logits", answer)
+    return logits
 
 
 def total_loss(model: nn.Module, batch: Batch) -> Tensor:
@@ -45,7 +54,7 @@ def total_loss(model: nn.Module, batch: Batch) -> Tensor:
     """
     if not batch.predicted:
         raise MisuseError("a batch has no targets: there is nothing to learn from it")
-    logits: Tensor = model(**batch.inputs)
+    logits = logits_of(model, batch)
     return cross_entropy(logits.flatten(0, -2).float(), batch.targets.flatten(), ignore_index=IGNORED, reduction="sum")
 
 
@@ -53,7 +62,7 @@ def total_loss(model: nn.Module, batch: Batch) -> Tensor:
 def accuracy(model: nn.Module, batch: Batch) -> float:
     """The share of targets to which the model gives the highest logit: masked accuracy, for masked tokens."""
     wanted = batch.targets != IGNORED
-    right = model(**batch.inputs).argmax(dim=-1)[wanted] == batch.targets[wanted]
+    right = logits_of(model, batch).argmax(dim=-1)[wanted] == batch.targets[wanted]
     if not len(right):
         raise MisuseError("a batch has no targets: there is nothing to be right about")
     return float(right.double().mean())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from pytest_llm.errors import MisuseError
-from pytest_llm.pretraining.batch import Batch, Objective, total_loss
+from pytest_llm.pretraining.batch import Batch, Loss, Objective, total_loss
 from pytest_llm.pretraining.stream import generator_of
 
 
@@ -53,6 +53,18 @@ class Recipe:
         return self.learning_rate * (self.final_share + (1 - self.final_share) * wave)
 
 
+@dataclass(frozen=True, slots=True)
+class ParameterGroup:
+    """Parameters that are trained alike."""
+
+    names: tuple[str, ...]
+    """As the model's `named_parameters` calls them."""
+    scale: float = 1.0
+    """Of the learning rate, a share of the recipe's (discriminative learning rates)."""
+    start: int = 0
+    """The step before which they are frozen (gradual unfreezing)."""
+
+
 class Trainer:
     """A model on its way.
 
@@ -60,29 +72,46 @@ class Trainer:
         model: is trained in place.
         objective: gives batch number n.
         recipe: how.
+        groups: what is trained, and all else is frozen; None: all of it.
+        loss: what is made small.
     """
 
-    def __init__(self, model: nn.Module, objective: Objective, recipe: Recipe) -> None:
-        self.model, self.objective, self.recipe = model, objective, recipe
+    def __init__(
+        self,
+        model: nn.Module,
+        objective: Objective,
+        recipe: Recipe,
+        *,
+        groups: Sequence[ParameterGroup] | None = None,
+        loss: Loss = total_loss,
+    ) -> None:
+        self.model, self.objective, self.recipe, self.loss = model, objective, recipe, loss
         self.step = 0
         """How many steps have been made."""
-        matrices = [parameter for parameter in model.parameters() if parameter.dim() >= 2]
-        others = [parameter for parameter in model.parameters() if parameter.dim() < 2]
-        self.optimizer = torch.optim.AdamW(
-            [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}],
-            lr=recipe.learning_rate,
-            betas=recipe.betas,
-        )
+        parameters = dict(model.named_parameters())
+        chosen = [ParameterGroup(tuple(parameters))] if groups is None else groups
+        options: list[dict[str, Any]] = []
+        for group in chosen:
+            own = [parameters[name] for name in group.names]
+            common = {"scale": group.scale, "start": group.start}
+            matrices = [parameter for parameter in own if parameter.dim() >= 2]
+            others = [parameter for parameter in own if parameter.dim() < 2]
+            options.append({"params": matrices, "weight_decay": recipe.weight_decay, **common})
+            options.append({"params": others, "weight_decay": 0.0, **common})
+        self.optimizer = torch.optim.AdamW(options, lr=recipe.learning_rate, betas=recipe.betas)
 
     def run(self, until: int | None = None) -> Iterator[float]:
         """Go on to a step, by default the last; after each step its loss, in nats per target."""
         last = self.recipe.steps if until is None else min(until, self.recipe.steps)
+        asked = {parameter: parameter.requires_grad for parameter in self.model.parameters()}
         self.model.train()
         try:
             while self.step < last:
                 yield self._make_step()
         finally:
             self.model.eval()
+            for parameter, before in asked.items():
+                parameter.requires_grad_(before)
 
     def _make_step(self) -> float:
         device = next(self.model.parameters()).device
@@ -90,8 +119,11 @@ class Trainer:
         batches = [self.objective(self.step * count + place).to(device) for place in range(count)]
         # over all their targets: the mean of means would give the targets of a sparse batch more weight
         targets = sum(batch.predicted for batch in batches)
+        self.model.requires_grad_(False)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.recipe.rate(self.step)
+            group["lr"] = self.recipe.rate(self.step) * group["scale"]
+            for parameter in group["params"]:  # without a gradient the optimizer leaves a parameter as it is
+                parameter.requires_grad_(self.step >= group["start"])
         self.optimizer.zero_grad()
         loss = 0.0
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
@@ -109,7 +141,7 @@ class Trainer:
 
     def _loss(self, batch: Batch, device: torch.device) -> torch.Tensor:
         with torch.autocast(device.type, torch.bfloat16, enabled=self.recipe.mixed_precision):
-            return total_loss(self.model, batch)
+            return self.loss(self.model, batch)
 
     def save(self, path: Path) -> None:
         """All that is needed to go on; the file is there as a whole or not at all."""

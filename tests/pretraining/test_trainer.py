@@ -18,7 +18,7 @@ from pytest_llm.pretraining.batch import IGNORED, Batch, accuracy
 from pytest_llm.pretraining.causal import CausalObjective
 from pytest_llm.pretraining.masked import MaskedObjective
 from pytest_llm.pretraining.stream import Stream
-from pytest_llm.pretraining.trainer import Recipe, Trainer
+from pytest_llm.pretraining.trainer import ParameterGroup, Recipe, Trainer
 from pytest_llm.transformer.architectures import CausalLM, MaskedLM
 from pytest_llm.transformer.config import Config
 from pytest_llm.transformer.fresh import fresh
@@ -112,6 +112,31 @@ def test_a_resumed_run_is_the_run_bit_for_bit(tmp_path: Path) -> None:
     assert all(torch.equal(one, other) for one, other in zip(weights(whole.model), weights(resumed.model), strict=True))
     assert [path.name for path in tmp_path.iterdir()] == ["run.pt"]
     assert not resumed.model.training
+
+
+def test_groups_thaw_at_their_step_and_are_resumed_bit_for_bit(tmp_path: Path) -> None:
+    groups = [
+        ParameterGroup(("body.norm.weight",)),
+        ParameterGroup(("body.layers.0.feed_forward.up.weight",), scale=0.5, start=2),
+    ]
+    recipe, objective = Recipe(steps=4, learning_rate=1e-2), CausalObjective(novels(), 2, 8)
+
+    def trainer() -> Trainer:
+        return Trainer(fresh(CausalLM, SHAPE), objective, recipe, groups=groups)
+
+    def moved(model: torch.nn.Module) -> set[str]:
+        start = dict(fresh(CausalLM, SHAPE).named_parameters())
+        return {name for name, weight in model.named_parameters() if not torch.equal(weight, start[name])}
+
+    whole, stopped, resumed = trainer(), trainer(), trainer()
+    first = list(stopped.run(until=2))
+    assert moved(stopped.model) == set(groups[0].names)
+    stopped.save(tmp_path / "run.pt")
+    resumed.resume(tmp_path / "run.pt")
+    assert first + list(resumed.run()) == list(whole.run())
+    assert all(torch.equal(one, other) for one, other in zip(weights(whole.model), weights(resumed.model), strict=True))
+    assert moved(whole.model) == {*groups[0].names, *groups[1].names}
+    assert [options["lr"] for options in whole.optimizer.param_groups] == pytest.approx([1e-3, 1e-3, 5e-4, 5e-4])
 
 
 def test_dropout_is_on_while_training_and_touches_no_other_random_numbers() -> None:

@@ -26,12 +26,7 @@ class Queries:
     executed: int = 0
     """Those that were not known yet, so that the model read them."""
     batches: int = 0
-    """Calls of the model that they were put into, shared with other attacks that were under way."""
-
-    def __add__(self, other: Queries) -> Queries:
-        return Queries(
-            self.requested + other.requested, self.executed + other.executed, max(self.batches, other.batches)
-        )
+    """Calls of the model that they were put into, together with what other attacks wanted to know."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,3 @@ def test_a_loss_that_breaks_nothing_is_refused(loss: float) -> None:
 def test_data_that_describe_none_are_refused() -> None:
     with pytest.raises(MisuseError, match="not a counter-example"):
         CounterExample.from_data({"relation": "invariant_label"})
-
-
-def test_queries_of_attacks_that_share_batches_add_up() -> None:
-    assert Queries(3, 2, 4) + Queries(5, 5, 3) == Queries(8, 7, 4)

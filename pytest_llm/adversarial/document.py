@@ -13,10 +13,21 @@ from pytest_llm.errors import MisuseError
 Span: TypeAlias = tuple[int, int]
 
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002ffff"
+_ONLY_HAN, _ANY_HAN = re.compile(rf"[{_HAN}]+"), re.compile(rf"[{_HAN}]")
 # a Han character is a word of its own: Chinese has no spaces, and where its words end is a matter of opinion
 _WORD = re.compile(rf"[{_HAN}]|(?:(?![{_HAN}])\w)+(?:['’\-](?:(?![{_HAN}])\w)+)*")
 # closing quotes and brackets belong to the sentence that they end
 _SENTENCE = re.compile(r"\S(?:[^.!?。！？\n]|[.!?](?=\w))*(?:[.!?。！？]+[\"'”’)\]」』]*|(?=\n)|\Z)")
+
+
+def is_han(text: str) -> bool:
+    """Whether a text is made of Chinese characters, and of nothing else."""
+    return _ONLY_HAN.fullmatch(text) is not None
+
+
+def has_han(text: str) -> bool:
+    """Whether a text has a Chinese character: what is added to it should be Chinese as well."""
+    return _ANY_HAN.search(text) is not None
 
 
 @dataclass(frozen=True)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Literal, TypeAlias
 
-from pytest_llm.adversarial.document import Document
+from pytest_llm.adversarial.document import Document, has_han
 
 Level: TypeAlias = Literal["format", "character", "unicode", "word", "sentence", "token", "prompt", "length"]
 Preserves: TypeAlias = Literal["exact", "likely", "no"]
 Proposals: TypeAlias = Iterable[tuple[int, int, str]]
 """Stretches of the original and what to put in their place, the mildest first."""
+Proposer: TypeAlias = Callable[[Document, int], Proposals]
+"""What is proposed at a site of a document."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Operation:
     """A kind of edit. It is a function of the text alone: the same proposals in the same order, each time.
 
@@ -31,10 +34,23 @@ class Operation:
     level: Level
     preserves: Preserves
     cost: float
-    proposals: Callable[[Document, int], Proposals]
+    proposals: Proposer
+
+    def __repr__(self) -> str:
+        """Short, because a strategy shows its operations in a failing report."""
+        return f"<{self.name}>"
 
 
-def of_words(candidates: Callable[[str], Iterable[str]]) -> Callable[[Document, int], Proposals]:
+def together(*parts: Proposer) -> Proposer:
+    """The proposals of several, one after the other: such as those for English and those for Chinese."""
+
+    def proposals(document: Document, site: int) -> Proposals:
+        return chain.from_iterable(part(document, site) for part in parts)
+
+    return proposals
+
+
+def of_words(candidates: Callable[[str], Iterable[str]]) -> Proposer:
     """Proposals that replace a word: what to write for it depends on the word alone."""
 
     def proposals(document: Document, site: int) -> Proposals:
@@ -45,7 +61,22 @@ def of_words(candidates: Callable[[str], Iterable[str]]) -> Callable[[Document, 
     return proposals
 
 
-def of_gaps(candidates: Callable[[str], Iterable[str]]) -> Callable[[Document, int], Proposals]:
+def of_phrases(table: Mapping[str, Sequence[str]]) -> Proposer:
+    """Proposals that replace the longest phrase of a table that begins at a word: for Chinese, whose words have no bounds."""
+    longest = max(map(len, table))
+
+    def proposals(document: Document, site: int) -> Proposals:
+        start = document.words[site][0]
+        for length in range(min(longest, len(document.text) - start), 0, -1):
+            phrase = document.text[start : start + length]
+            if phrase in table:
+                return ((start, start + length, new) for new in table[phrase])
+        return ()
+
+    return proposals
+
+
+def of_gaps(candidates: Callable[[str], Iterable[str]]) -> Proposer:
     """Proposals that replace what stands between a word and the next one (or the end of the text)."""
 
     def proposals(document: Document, site: int) -> Proposals:
@@ -57,7 +88,7 @@ def of_gaps(candidates: Callable[[str], Iterable[str]]) -> Callable[[Document, i
     return proposals
 
 
-def of_sentences(candidates: Callable[[str], Iterable[str]]) -> Callable[[Document, int], Proposals]:
+def of_sentences(candidates: Callable[[str], Iterable[str]]) -> Proposer:
     """Proposals that replace a sentence, at the site of its first word."""
 
     def proposals(document: Document, site: int) -> Proposals:
@@ -71,22 +102,28 @@ def of_sentences(candidates: Callable[[str], Iterable[str]]) -> Callable[[Docume
     return proposals
 
 
-def at_end(additions: Iterable[str]) -> Callable[[Document, int], Proposals]:
-    """Proposals that add something behind the text."""
-    texts = tuple(additions)
+def at_end(additions: Iterable[str], chinese: Iterable[str] | None = None) -> Proposer:
+    """Proposals that add something behind the text; `chinese` is what is added to a text with Chinese characters."""
+    choose = _by_language(additions, chinese)
 
     def proposals(document: Document, site: int) -> Proposals:
         end = len(document.text)
-        return ((end, end, text) for text in texts) if site == 0 else ()
+        return ((end, end, text) for text in choose(document.text)) if site == 0 else ()
 
     return proposals
 
 
-def at_start(additions: Iterable[str]) -> Callable[[Document, int], Proposals]:
-    """Proposals that add something before the text."""
+def at_start(additions: Iterable[str], chinese: Iterable[str] | None = None) -> Proposer:
+    """Proposals that add something before the text; `chinese` is what is added to a text with Chinese characters."""
+    choose = _by_language(additions, chinese)
+
+    def proposals(document: Document, site: int) -> Proposals:
+        return ((0, 0, text) for text in choose(document.text)) if site == 0 else ()
+
+    return proposals
+
+
+def _by_language(additions: Iterable[str], chinese: Iterable[str] | None) -> Callable[[str], tuple[str, ...]]:
     texts = tuple(additions)
-
-    def proposals(_: Document, site: int) -> Proposals:
-        return ((0, 0, text) for text in texts) if site == 0 else ()
-
-    return proposals
+    han = texts if chinese is None else tuple(chinese)
+    return lambda text: han if has_han(text) else texts

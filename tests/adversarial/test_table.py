@@ -73,7 +73,7 @@ def test_gaps_ends_and_beginnings_are_sites_too() -> None:
     ],
 )
 def test_a_script_takes_edits_until_the_budget_is_spent(budget: Budget, most: int) -> None:
-    table = candidate_table(TEXT, TYPOS[1:3], budget)
+    table = candidate_table(TEXT, TYPOS[2:4], budget)
     script = table.script(table)
     assert len(script) == most
     assert table.allows(script)

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_llm.adversarial.perturbations.character import NEIGHBOURS, double, drop, neighbour_key, swap
+from pytest_llm.adversarial.perturbations.character import (
+    NEIGHBOURS,
+    TYPOS,
+    case,
+    diacritic,
+    double,
+    drop,
+    leet,
+    neighbour_key,
+    scanned,
+    swap,
+)
+from pytest_llm.adversarial.table import candidate_table
 
 
 def test_each_kind_of_slip() -> None:
@@ -12,6 +24,21 @@ def test_each_kind_of_slip() -> None:
     assert list(drop("movie")) == ["mvie", "moie", "move"]
     assert list(double("movie")) == ["moovie", "movvie", "moviie"]
     assert list(neighbour_key("Gold"))[:3] == ["Gild", "Gpld", "Gkld"]
+    assert list(case("Gold")) == ["gold", "Gold", "GOLD"]
+    assert set(scanned("modern")) == {"rnodern", "modem", "moclern", "m0dern", "modcrn"}
+    assert list(leet("test")) == ["7est", "t3st", "te5t", "te$t", "tes7"]
+    assert list(diacritic("café")) == ["cafe"]
+    assert list(diacritic("film")) == ["fílm", "fïlm"]
+
+
+def test_slips_in_chinese() -> None:
+    edits = {(edit.operation, edit.old, edit.new) for edit in candidate_table("我已在这里。", TYPOS)}
+    assert {
+        ("typo.han_swap", "已在", "在已"),
+        ("typo.homophone", "在", "再"),
+        ("typo.lookalike", "已", "己"),
+    } <= edits
+    assert not any("。" in old for _, old, _ in edits)
 
 
 @pytest.mark.parametrize("word", ["cat", "a1b2c3", "", "电影院里"[:1]])

@@ -2,10 +2,11 @@
 
     python tests/benchmarks/changes_seen.py [--documents 100]
 
-SmolLM2-135M in float32 against itself: in bfloat16, with its linear layers in int8 (dynamic quantisation), and with noise of
-rising size on its weights. For each change: how much worse the perplexity is on these documents, the interval of that for text
-like this, verdict and smallest drop that is caught (19 times of 20) by `assert_no_regression` with a tolerance of 1 %; then
-the verdict of a one-sided test of the two values with their separate intervals, and the smallest drop that this one catches.
+SmolLM2-135M in float32 against itself: in bfloat16, with its linear layers in int8 (`finetuning.compression.quantization`), and
+with noise of rising size on its weights. For each change: how much worse the perplexity is on these documents, the interval of
+that for text like this, verdict and smallest drop that is caught (19 times of 20) by `assert_no_regression` with a tolerance
+of 1 %; then the verdict of a one-sided test of the two values with their separate intervals, and the smallest drop that
+this one catches.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import argparse
 import copy
 import math
 import sys
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from scipy import stats
 
 from pytest_llm import Measurement, measure
 from pytest_llm.comparison import Comparison
+from pytest_llm.finetuning.compression.quantization import quantize
 from pytest_llm.regression import judge_change
 from pytest_llm.statistics.jackknife import Estimate
 from pytest_llm.statistics.paired import POWER
@@ -41,18 +42,9 @@ def changes(original: Any) -> Iterator[tuple[str, Any]]:
     """Each change by name, and the changed model."""
     yield "none", original
     yield "bfloat16", load_smollm2("bfloat16")
-    yield "int8 linear layers", (int8(original.module), original.tokenizer)
+    yield "int8 linear layers", quantize(original).model
     for share in (0.01, 0.02, 0.05, 0.1):
         yield f"noise of {share:.1%} on the weights", (shaken(original.module, share), original.tokenizer)
-
-
-def int8(module: torch.nn.Module) -> torch.nn.Module:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that torchao will have this one day
-        quantised: torch.nn.Module = torch.ao.quantization.quantize_dynamic(  # type: ignore[no-untyped-call]
-            copy.deepcopy(module), {torch.nn.Linear}, dtype=torch.qint8
-        )
-    return quantised
 
 
 def shaken(module: torch.nn.Module, share: float) -> torch.nn.Module:

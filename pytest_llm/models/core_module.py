@@ -38,6 +38,11 @@ class CoreModule(nn.Module):
         self.core = core
         self.config = _Stated(core, start_token, labels)
 
+    def restate(self) -> None:
+        """Let the configuration say what the core is, after its shape was changed."""
+        labels = list(self.config.id2label.values())
+        self.config = _Stated(self.core, self.config.decoder_start_token_id, labels)
+
     def forward(
         self,
         input_ids: Tensor | None = None,

@@ -5,9 +5,15 @@
 Each function gives a copy, `model`, beside what was changed in it; the original stays as it is.
 """
 
+import lzma
+
 from pytest_llm import LanguageModel, assert_model_size_below, assert_recovery_above, embedded
+from pytest_llm.finetuning.compression.depth import keep_layers
+from pytest_llm.finetuning.compression.distillation import distill
 from pytest_llm.finetuning.compression.pruning import prune
 from pytest_llm.finetuning.compression.quantization import quantize
+from pytest_llm.finetuning.running_text import running_text
+from pytest_llm.pretraining.trainer import Recipe
 
 HELD_OUT = embedded("data/held_out.jsonl")
 
@@ -30,6 +36,16 @@ def test_eight_bits_keep_the_bits_per_byte(llm: LanguageModel) -> None:
 
 def test_a_fifth_of_the_weights_can_be_zero(llm: LanguageModel) -> None:
     assert_recovery_above(prune(llm, 0.2).model, llm, HELD_OUT, "perplexity", 0.97)
+
+
+def test_a_student_of_two_layers_learns_from_its_teacher(llm: LanguageModel) -> None:
+    """Of three layers it is given the outer ones, and in 20 steps on other novels it comes nearer to what its teacher says."""
+    student = keep_layers(llm, [0, 2]).model
+    with lzma.open(embedded("data/austen_train.txt.xz"), "rt", encoding="utf-8") as lines:
+        paragraphs = [line.strip() for line, _ in zip(lines, range(300), strict=False)]
+    recipe = Recipe(steps=20, learning_rate=1e-3, warm_up=5)
+    taught = distill(llm, student, running_text(llm, paragraphs), recipe).model
+    assert_recovery_above(taught, student, HELD_OUT, "perplexity", 1.2)  # better than it was
 
 
 def test_three_bits_keep_the_perplexity(llm: LanguageModel) -> None:

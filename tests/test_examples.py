@@ -19,7 +19,7 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 OUTCOMES = {
     "test_quickstart.py": {"passed": 1, "failed": 1},
     "test_against_baseline.py": {"passed": 4, "failed": 1},
-    "test_compression.py": {"passed": 4, "failed": 1},
+    "test_compression.py": {"passed": 5, "failed": 1},
     "test_thresholds.py": {"passed": 4, "failed": 1},
     "test_own_model.py": {"passed": 2},
     "test_own_metric.py": {"passed": 3},

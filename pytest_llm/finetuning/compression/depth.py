@@ -37,8 +37,8 @@ def keep_layers(model: Model, layers: Sequence[int]) -> Compressed:
     setattr(after.module.get_submodule(parent), own_name, remaining.eval())
     for number, layer in enumerate(remaining):
         for part in layer.modules():
-            if isinstance(getattr(part, "layer_idx", None), int):  # where its keys and values are in a cache
-                part.layer_idx = number
+            if "layer_idx" in vars(part):  # where its keys and values are in a cache
+                vars(part)["layer_idx"] = number
     if hasattr(after, "core"):
         _restate_core(after, len(kept))
     else:
@@ -73,6 +73,6 @@ def _restate_core(model: Any, layers: int) -> None:
     old: Config = model.core.config
     new = dataclasses.replace(old, layers=layers, decoder_layers=layers)
     for part in model.core.modules():
-        if getattr(part, "config", None) == old:
+        if vars(part).get("config") == old:
             part.config = new
     model.module.restate()

@@ -13,6 +13,7 @@ The path of one assertion, top to bottom:
     contract      the same for what every model must keep: causality, padding, caches
     regression    the same for a measurement beside a baseline's: the one place where a change passes or fails
     recovery      what a changed model keeps of the one it was made from
+    robustness    the same for the share of texts that an attack breaks
     records       what a run measured, in a file, and in the place of models
     baselines     per-example statistics in files, and whether two measurements can be compared
     stopping      deciding a gate before all of the data is seen
@@ -92,6 +93,11 @@ if TYPE_CHECKING:
     from pytest_llm.assertions.recovery import assert_recovery_above
     from pytest_llm.assertions.regression import assert_latency_no_regression, assert_no_regression
     from pytest_llm.assertions.retrieval import assert_mrr_above, assert_ndcg_above, assert_recall_at_k_above
+    from pytest_llm.assertions.robustness import (
+        assert_minimum_functionality,
+        assert_no_robustness_regression,
+        assert_robust,
+    )
     from pytest_llm.assertions.transcription import (
         assert_cer_below,
         assert_mer_below,
@@ -190,10 +196,12 @@ _HOMES = {
     "assert_meteor_above": "assertions.overlap",
     "assert_metric_above": "assertions.custom",
     "assert_metric_below": "assertions.custom",
+    "assert_minimum_functionality": "assertions.robustness",
     "assert_model_size_below": "assertions.efficiency",
     "assert_mrr_above": "assertions.retrieval",
     "assert_ndcg_above": "assertions.retrieval",
     "assert_no_regression": "assertions.regression",
+    "assert_no_robustness_regression": "assertions.robustness",
     "assert_padding_invariant": "assertions.contracts",
     "assert_peak_memory_below": "assertions.efficiency",
     "assert_perplexity_below": "assertions.quality",
@@ -204,6 +212,7 @@ _HOMES = {
     "assert_recall_above": "assertions.classification",
     "assert_recall_at_k_above": "assertions.retrieval",
     "assert_recovery_above": "assertions.recovery",
+    "assert_robust": "assertions.robustness",
     "assert_rouge_above": "assertions.overlap",
     "assert_same_top_above": "assertions.divergence",
     "assert_save_load_identical": "assertions.contracts",
@@ -282,10 +291,12 @@ __all__ = [
     "assert_meteor_above",
     "assert_metric_above",
     "assert_metric_below",
+    "assert_minimum_functionality",
     "assert_model_size_below",
     "assert_mrr_above",
     "assert_ndcg_above",
     "assert_no_regression",
+    "assert_no_robustness_regression",
     "assert_padding_invariant",
     "assert_peak_memory_below",
     "assert_perplexity_below",
@@ -296,6 +307,7 @@ __all__ = [
     "assert_recall_above",
     "assert_recall_at_k_above",
     "assert_recovery_above",
+    "assert_robust",
     "assert_rouge_above",
     "assert_same_top_above",
     "assert_save_load_identical",

@@ -23,6 +23,7 @@ from pytest_llm.statistics.clustered_quantile import ClusteredQuantile
 from pytest_llm.statistics.jackknife import Estimate, FloatArray, Scale
 from pytest_llm.statistics.latency import QuantileEstimate
 from pytest_llm.statistics.multiplicity import Significance
+from pytest_llm.statistics.share import ShareEstimate
 from pytest_llm.stopping.watch import Stopped
 from pytest_llm.tolerance import Inconclusive, Tolerance
 from pytest_llm.wording import distinct, listed, number, printable, snippet
@@ -63,7 +64,7 @@ class Measurement:
     metric: str
     value: float
     lower_is_better: bool
-    estimate: Estimate | QuantileEstimate | ClusteredQuantile | None
+    estimate: Estimate | QuantileEstimate | ClusteredQuantile | ShareEstimate | None
     """Its uncertainty over documents; None where there is none to be had (a single document)."""
     examples: tuple[Example, ...]
     statistics: FloatArray

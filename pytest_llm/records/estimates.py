@@ -9,15 +9,16 @@ from pytest_llm.records.numbers import number, numbers
 from pytest_llm.statistics.clustered_quantile import ClusteredQuantile
 from pytest_llm.statistics.jackknife import Basis, Estimate, Scale
 from pytest_llm.statistics.latency import QuantileEstimate
+from pytest_llm.statistics.share import ShareEstimate
 
-AnyEstimate: TypeAlias = "Estimate | QuantileEstimate | ClusteredQuantile"
+AnyEstimate: TypeAlias = "Estimate | QuantileEstimate | ClusteredQuantile | ShareEstimate"
 
 SCALES: dict[str, Scale] = {"linear": "linear", "log": "log"}
 _BASES = {basis.name.lower(): basis for basis in Basis}
 
 
 def estimate_as_data(estimate: AnyEstimate) -> dict[str, Any]:
-    """`kind` says which of the three it is."""
+    """`kind` says which of the four it is."""
     shared = {"value": number(estimate.value), "basis": estimate.basis.name.lower()}
     match estimate:
         case Estimate():
@@ -39,6 +40,8 @@ def estimate_as_data(estimate: AnyEstimate) -> dict[str, Any]:
                 "values": numbers(estimate.values),
                 "share": estimate_as_data(estimate.share),
             }
+        case ShareEstimate():
+            return {"kind": "share", **shared, "count": estimate.count, "units": estimate.units}
 
 
 def estimate_from(content: Checked) -> AnyEstimate:
@@ -55,5 +58,8 @@ def estimate_from(content: Checked) -> AnyEstimate:
             if isinstance(share, Estimate):
                 return ClusteredQuantile(value, content.number("q"), content.vector("values"), share, basis)
             return content.refuse("'share' is no jackknife's")
+        case "share":
+            count, units = content.whole("count"), content.whole("units")
+            return ShareEstimate(count, units, basis) if count <= units else content.refuse("'count' exceeds 'units'")
         case kind:
             return content.refuse(f"'kind' is {kind!r}, no kind of estimate")

@@ -45,6 +45,7 @@ class Basis(Enum):
     ITEMS = ("item", "for items like these", "jackknife over items")
     REQUESTS = ("request", "for requests like these", "order statistics of the requests")
     TOKENS = ("document", "on text like this", "order statistics of the tokens, by documents")
+    SEEDS = ("seed text", "on texts like these", "Clopper-Pearson over seed texts")
     BLOCKS = ("block", "on a machine like this", "t over the medians of blocks")
 
     def __init__(self, unit: str, claim: str, method: str) -> None:

@@ -29,6 +29,7 @@ from pytest_llm.records.run_record import TestResult, read_record, record_text
 from pytest_llm.statistics.clustered_quantile import ClusteredQuantile
 from pytest_llm.statistics.jackknife import Basis, Estimate, Scale
 from pytest_llm.statistics.latency import QuantileEstimate
+from pytest_llm.statistics.share import ShareEstimate
 from pytest_llm.stopping.watch import Stopped
 from pytest_llm.verdict import Measurement, judge
 
@@ -56,6 +57,7 @@ def estimates(draw: st.DrawFn) -> Any:
         | jackknives()
         | st.builds(QuantileEstimate, FINITE, st.just(q), st.just(values))
         | st.builds(ClusteredQuantile, FINITE, st.just(q), st.just(np.array(values)), jackknives())
+        | st.builds(ShareEstimate, st.integers(0, 5), st.integers(5, 9))
     )
 
 

@@ -4,7 +4,7 @@
     ranking                  which words matter: each left out in turn, or gains that were foretold from gradients
     beam                     per round the most promising scripts of 1, 2, … edits; twice as many in the next pass
     what is left             if all scripts fit into the budget all are tried: then "it holds" is exact
-    minimising               without edits it does not need, with milder ones; then fewer edits are searched for
+    minimising               without edits it does not need, with milder ones; then fewer are searched for, as long again
 
 It asks in lists of texts and knows nothing of models (`lockstep`). The same table, settings and losses give the same attack.
 """
@@ -81,6 +81,8 @@ def attack(table: CandidateTable, search: Search, gains: Gains | None = None) ->
     most = table.budget.max_edits
     smallest: EditScript | None = None
     while most and (yield from _breaks(tried, search, order, most)):
+        if smallest is None:
+            tried.limit(2)  # finding fewer edits may take as long as finding these
         smallest = yield from minimised(tried)
         most = len(smallest) - 1
     complete = tried.complete(most)

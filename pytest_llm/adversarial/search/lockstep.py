@@ -44,9 +44,9 @@ class Scorer:
             self._known.update(zip(missing, self._ask(missing), strict=True))
         return [self._known[one][0] for one in asked]
 
-    def observed(self, place: int, text: str) -> Any:
-        """What the model gave for a text whose loss was asked for."""
-        return self._known[place, text][1]
+    def known(self, place: int, text: str) -> tuple[float, Any]:
+        """Loss and output of a text that was asked about."""
+        return self._known[place, text]
 
     def queries(self, place: int) -> Queries:
         """What the attack on one text took."""

@@ -48,6 +48,10 @@ class Tried:
         """How many texts may still be tried."""
         return max(0, self._queries - len(self._losses))
 
+    def limit(self, times: int) -> None:
+        """Let the model read so many times as many texts as it has read so far, and not more than was allowed before."""
+        self._queries = min(self._queries, times * len(self._losses))
+
     def knows(self, script: EditScript) -> bool:
         return script.perturbed in self._losses
 

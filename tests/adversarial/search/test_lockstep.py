@@ -26,7 +26,7 @@ def test_each_round_is_one_call_of_the_model() -> None:
     found = in_lockstep([asking(["a", "bb"], ["ccc"]), asking(), asking(["a", "a"])], scorer)
     assert found == [[[1, 2], [3]], [], [[3, 3]]]
     assert calls == [[(0, "a"), (0, "bb"), (2, "a")], [(0, "ccc")]]
-    assert scorer.observed(2, "a") == "A"
+    assert scorer.known(2, "a") == (3.0, "A")
     assert scorer.queries(0) == Queries(3, 3, 2)
     assert scorer.queries(1) == Queries()
     assert scorer.queries(2) == Queries(2, 1, 1)

@@ -1,0 +1,146 @@
+"""A model attacked on many texts: searched in lockstep, what was found asked again by itself, and a control without edits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_llm.adversarial.counter_example import CounterExample, Finding, Queries
+from pytest_llm.adversarial.operation import Operation
+from pytest_llm.adversarial.relations.relation import Relation
+from pytest_llm.adversarial.search.attack import Search, State, attack
+from pytest_llm.adversarial.search.lockstep import Asked, Scorer, in_lockstep
+from pytest_llm.adversarial.search.ranking import Gains
+from pytest_llm.adversarial.table import Budget, CandidateTable, candidate_table
+from pytest_llm.data.example import Example
+from pytest_llm.errors import MisuseError
+from pytest_llm.inference.memo import remembering, repeating
+from pytest_llm.models.language_model import AnyModel, identity, provenance
+
+Foretelling = Callable[[Sequence[Example], Sequence[CandidateTable]], Sequence[Gains]]
+"""Gives for each text what single edits are foretold to add to the loss."""
+
+
+@dataclass(frozen=True)
+class Attack:
+    """What became of one example."""
+
+    example: Example
+    state: State
+    exact: bool
+    """Whether that is certain: broken, skipped, or all scripts of the budget were tried."""
+    queries: Queries
+    flips: bool = False
+    """Whether the relation broke without an edit too, when the text was asked about again in another batch."""
+    counter_example: CounterExample | None = None
+
+
+@dataclass(frozen=True)
+class Attacks:
+    """What became of all of them."""
+
+    of_each: tuple[Attack, ...]
+    queries: Queries
+    """What all searches together asked."""
+
+
+def attack_texts(
+    model: AnyModel,
+    examples: Sequence[Example],
+    operations: Sequence[Operation],
+    relation: Relation,
+    *,
+    budget: Budget,
+    search: Search,
+    foretell: Foretelling | None = None,
+) -> Attacks:
+    """Search each text for the smallest edits that break a relation.
+
+    What was found counts only if the model answers so as well when it is asked about that text alone: batches of another shape
+    round otherwise, and a relation may break by that next to a tie.
+
+    Args:
+        model: who is asked.
+        examples: the texts; those that are wrong without any edit are skipped.
+        operations: the kinds of edits.
+        relation: what has to hold.
+        budget: how much of a text may be changed.
+        search: how hard each text is attacked.
+        foretell: ranks edits before any is tried (gradients); None: words are ranked by leaving them out.
+
+    Raises:
+        MisuseError: edits that change the meaning, of a relation that can be asked for only where it is kept.
+    """
+    _refuse_unfit(operations, relation)
+    relation = relation.fitted(examples)
+    answers = relation.outputs(model, examples)
+    right = [not relation.is_wrong(example, answer) for example, answer in zip(examples, answers, strict=True)]
+    seeds = [example for example, is_right in zip(examples, right, strict=True) if is_right]
+    clean = [answer for answer, is_right in zip(answers, right, strict=True) if is_right]
+
+    def judged(asked: Sequence[Asked]) -> list[tuple[float, Any]]:
+        return relation.judged(
+            model, [seeds[i] for i, _ in asked], [clean[i] for i, _ in asked], [text for _, text in asked]
+        )
+
+    scorer = Scorer(judged)
+    tables = [candidate_table(seed.text, operations, budget) for seed in seeds]
+    gains = [None] * len(seeds) if foretell is None else foretell(seeds, tables)
+    outcomes = in_lockstep([attack(table, search, own) for table, own in zip(tables, gains, strict=True)], scorer)
+    flips = _flips(model, relation, seeds, clean)
+    asked_of = _described(model) if any(outcome.smallest for outcome in outcomes) else {}
+    attacks: dict[str, Attack] = {}
+    for place, (seed, outcome) in enumerate(zip(seeds, outcomes, strict=True)):
+        state, exact, found = outcome.state, outcome.exact, None
+        if outcome.smallest is not None and outcome.worst is not None:
+            if _breaks_alone(model, relation, seed, outcome.smallest.perturbed):
+                found = CounterExample(
+                    Finding(outcome.smallest, *scorer.known(place, outcome.smallest.perturbed)),
+                    Finding(outcome.worst, *scorer.known(place, outcome.worst.perturbed)),
+                    relation.name,
+                    relation.settings,
+                    relation.shown(seed, clean[place]),
+                    outcome.minimality,
+                    scorer.queries(place),
+                    confirmed=True,
+                    example=seed.id,
+                    model=asked_of,
+                )
+            else:
+                state, exact = "held", False
+        attacks[seed.id] = Attack(seed, state, exact, scorer.queries(place), flips[place], found)
+    of_each = (attacks.get(example.id, Attack(example, "skipped", True, Queries())) for example in examples)
+    return Attacks(tuple(of_each), scorer.total)
+
+
+def _flips(model: AnyModel, relation: Relation, seeds: Sequence[Example], clean: Sequence[Any]) -> list[bool]:
+    """The control: which texts break the relation without an edit, asked about anew and in another order."""
+    if not seeds:
+        return []
+    backwards = list(seeds)[::-1]
+    with remembering(), repeating(1):
+        judged = relation.judged(model, backwards, list(clean)[::-1], [seed.text for seed in backwards])
+    return [loss > 0 for loss, _ in judged][::-1]
+
+
+def _breaks_alone(model: AnyModel, relation: Relation, seed: Example, perturbed: str) -> bool:
+    """Whether it is broken as well if both texts are read by themselves."""
+    with remembering():
+        [clean] = relation.outputs(model, [seed])
+        [(loss, _)] = relation.judged(model, [seed], [clean], [perturbed])
+    return loss > 0
+
+
+def _described(model: AnyModel) -> dict[str, str]:
+    origin = provenance(model)
+    return {"name": origin.model, "dtype": origin.dtype, "device": origin.device, "weights": identity(model).weights}
+
+
+def _refuse_unfit(operations: Sequence[Operation], relation: Relation) -> None:
+    changing = [operation.name for operation in operations if operation.preserves == "no"]
+    if relation.keeps_meaning and changing:
+        raise MisuseError(
+            f"{', '.join(changing)} may change what a text means, so that {relation.name} cannot be asked for: leave these out, or "
+            f"take a relation such as MonotonicProbability or BoundedDrop"
+        )

@@ -103,6 +103,10 @@ class ContractVerdict(Verdict):
 
     examination: Examination
 
+    @property
+    def held_to(self) -> str:
+        return self.examination.kept
+
     def evidence(self) -> Iterator[tuple[str, str]]:
         """Where the difference begins, the cases that differ most, the tolerance, who was asked and how, and what to do."""
         x = self.examination

@@ -91,6 +91,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="write what was measured to a file, with the statistics of each example and the verdicts",
     )
     group.addoption(
+        "--llm-markdown",
+        metavar="FILE",
+        help="write all verdicts to a file as a Markdown table, what failed first; on GitHub Actions the step's summary gets one "
+        "by itself",
+    )
+    group.addoption(
+        "--llm-gate-exit-code",
+        metavar="N",
+        type=_exit_code,
+        help="the exit code of a session in which tests failed, and all of them at a quality gate (default: 1, pytest's own)",
+    )
+    group.addoption(
         "--llm-rejudge",
         metavar="FILE",
         help="judge what a run measured (its --llm-json) by today's limits, tolerances and baselines; no model is loaded",
@@ -119,6 +131,14 @@ def _processes(given: str) -> int:
         return Engine(processes=int(given)).processes
     except ValueError:  # MisuseError is one
         raise argparse.ArgumentTypeError(f"{given!r}: expected a whole number of processes, at least 1") from None
+
+
+def _exit_code(given: str) -> int:
+    if not given.isdecimal() or not 6 <= int(given) <= 125:
+        raise argparse.ArgumentTypeError(
+            f"{given!r}: expected a number from 6 to 125; pytest and shells use the others"
+        )
+    return int(given)
 
 
 def _runs(given: str) -> int:

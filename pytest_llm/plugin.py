@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache, partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
     from pytest_llm.verdict import Verdict
 
 MISUSE = pytest.StashKey[str]()
+MARKERS_FAILED = pytest.StashKey[bool]()
+"""Whether what a test measured did not hold to its markers."""
 SAMPLE: pytest.StashKey[Sample] = pytest.StashKey()
 CACHE_SIZE = pytest.StashKey[int]()
 CHANGES: pytest.StashKey[list[NoRegression]] = pytest.StashKey()
@@ -76,6 +79,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(rejudge(config), "llm_rejudge")
     if config.getoption("llm_json") and not config.option.collectonly:
         _record_run(config)
+    if not config.option.collectonly:
+        _tell_ci(config)
     if config.getoption("llm_correction") == "holm":
         from pytest_llm.correcting import correction
 
@@ -99,6 +104,24 @@ def _record_run(config: pytest.Config) -> None:
         if path.is_dir():
             raise pytest.UsageError(f"--llm-json: {path} is a folder; expected the name of a file")
         config.pluginmanager.register(RecordWriter(path), "llm_record_writer")
+
+
+def _tell_ci(config: pytest.Config) -> None:
+    file, exit_code = config.getoption("llm_markdown"), config.getoption("llm_gate_exit_code")
+    on_github = os.environ.get("GITHUB_ACTIONS") == "true"
+    if file is None and exit_code is None and not on_github:
+        return
+    from pytest_llm.ci_reporter import CiReporter, GateWatcher, Telling
+
+    if exit_code is not None:
+        config.pluginmanager.register(GateWatcher(MARKERS_FAILED), "llm_gate_watcher")
+    if not hasattr(config, "workerinput"):
+        path = None if file is None else config.invocation_params.dir / file
+        if path is not None and path.is_dir():
+            raise pytest.UsageError(f"--llm-markdown: {path} is a folder; expected the name of a file")
+        summary = os.environ.get("GITHUB_STEP_SUMMARY") if on_github else None
+        telling = Telling(path, Path(summary) if summary else None, on_github, exit_code)
+        config.pluginmanager.register(CiReporter(telling), "llm_ci_reporter")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -223,6 +246,7 @@ def _hold_to_markers(item: pytest.Item, recorder: Recorder, shelf: Callable[[], 
         except MisuseError as error:
             complaints.append(str(error))
     if complaints:
+        item.stash[MARKERS_FAILED] = True
         pytest.fail("\n\n".join(complaints), pytrace=False)
     for verdict in passed:
         if verdict.is_suspect:

@@ -36,6 +36,15 @@ class ChangeVerdict(Verdict):
     tolerance: Tolerance
 
     @property
+    def held_to(self) -> str:
+        return f"at most {self.tolerance.amount} worse than {self.comparison.against}"
+
+    @property
+    def spare(self) -> str:
+        room = self.comparison.as_drop(self.tolerance.amount) - self.comparison.drop
+        return "" if math.isnan(room) else f"{'−' if room < 0 else ''}{self.comparison.worded(room)}"
+
+    @property
     def chance(self) -> Significance | None:
         change, claim = self.comparison.change, self.tolerance
         if claim.estimand == "dataset" or change is None or change.units < FEWEST_UNITS:

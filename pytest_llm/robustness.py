@@ -18,7 +18,7 @@ from pytest_llm.statistics.clustered_quantile import ClusteredQuantile
 from pytest_llm.statistics.latency import QuantileEstimate
 from pytest_llm.statistics.multiplicity import Significance
 from pytest_llm.verdict import Measurement, Outcome, Verdict
-from pytest_llm.wording import number, printable, snippet
+from pytest_llm.wording import number, printable, signed, snippet
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,14 @@ class RateVerdict(Verdict):
     """What a claim says of a rate."""
 
     claim: RateClaim
+
+    @property
+    def held_to(self) -> str:
+        return f"at most {number(self.claim.most)}"
+
+    @property
+    def spare(self) -> str:
+        return signed(self.claim.most - self.measurement.value)
 
     @property
     def chance(self) -> Significance | None:

@@ -26,7 +26,7 @@ from pytest_llm.statistics.multiplicity import Significance
 from pytest_llm.statistics.share import ShareEstimate
 from pytest_llm.stopping.watch import Stopped
 from pytest_llm.tolerance import Inconclusive, Tolerance
-from pytest_llm.wording import distinct, listed, number, printable, snippet
+from pytest_llm.wording import distinct, listed, number, printable, signed, snippet
 
 FEWEST_UNITS = 10
 """Below this many independent documents nothing is claimed about text other than these documents."""
@@ -150,6 +150,16 @@ class Verdict:
         return self.outcome is Outcome.SUSPECT
 
     @property
+    def held_to(self) -> str:
+        """What the measurement is held to, for a cell of a table; empty where there is nothing."""
+        return ""
+
+    @property
+    def spare(self) -> str:
+        """How far it is from the claim's edge, with a minus sign beyond it; empty where that is no number."""
+        return ""
+
+    @property
     def chance(self) -> Significance | None:
         """What it knows of chance; None where the value on this data decides, or where there is no p."""
         return None
@@ -177,6 +187,16 @@ class LimitVerdict(Verdict):
     """What a limit says of a measurement."""
 
     limit: Limit
+
+    @property
+    def held_to(self) -> str:
+        sure = "" if self.limit.confidence is None else f" ({100 * self.limit.confidence:g} %)"
+        return f"{self.limit.side} {number(self.limit.value)}{sure}"
+
+    @property
+    def spare(self) -> str:
+        gap = self.measurement.value - self.limit.value
+        return signed(-gap if self.limit.side == "below" else gap)
 
     @property
     def chance(self) -> Significance | None:

@@ -35,3 +35,8 @@ def distinct(value: float, limit: float) -> tuple[str, str]:
         return number(value), number(limit)
     digits = next(d for d in range(5, 18) if f"{value:.{d}g}" != f"{limit:.{d}g}")
     return f"{value:.{digits}g}", f"{limit:.{digits}g}"
+
+
+def signed(value: float) -> str:
+    """The same, with a minus sign that is as wide as a digit; empty for NaN."""
+    return "" if math.isnan(value) else f"{'−' if value < 0 else ''}{number(abs(value))}"

@@ -1,0 +1,116 @@
+"""What CI is told: `--llm-markdown FILE`, the summary and annotations of GitHub Actions, and an exit code of its own for gates.
+
+Two plugins, registered where they are asked for. `GateWatcher` works where tests run, and notes on a test's report whether a gate
+ended it; `CiReporter` gathers the reports on the controller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pytest_llm.data.whole_file import write_whole
+from pytest_llm.reports.annotations import annotation
+from pytest_llm.reports.markdown import markdown
+from pytest_llm.reports.rows import Row, rows_of
+
+_GATE = "llm_gate_failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """Who is told what."""
+
+    markdown: Path | None = None
+    """A file that is written anew."""
+    summary: Path | None = None
+    """A file that GitHub collects summaries in: it is added to."""
+    annotations: bool = False
+    exit_code: int | None = None
+    """Of a session in which nothing but gates failed."""
+
+
+class GateWatcher:
+    """Says of a test that failed whether a gate did it, rather than a mistake in the test.
+
+    Args:
+        by_marker: where a test keeps that what it measured did not hold to its markers.
+    """
+
+    def __init__(self, by_marker: pytest.StashKey[bool]) -> None:
+        self.by_marker = by_marker
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        report = yield
+        if report.failed and call.when == "call" and call.excinfo is not None:
+            from pytest_llm.verdict import QualityError
+
+            by_marker = item.stash.get(self.by_marker, False)
+            setattr(report, _GATE, by_marker or isinstance(call.excinfo.value, QualityError))
+        return report
+
+
+class CiReporter:
+    """Gathers the reports of a session."""
+
+    def __init__(self, telling: Telling) -> None:
+        self.telling = telling
+        self.rows: dict[str, tuple[Row, ...]] = {}
+        self.failures: dict[str, str] = {}
+        self.places: dict[str, tuple[str, int | None]] = {}
+        self.others_failed = False
+        """Whether something failed that was no gate."""
+        self.told: list[str] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed and not getattr(report, _GATE, False):
+            self.others_failed = True
+        if report.when != "call":
+            return
+        self.rows[report.nodeid] = tuple(rows_of(report.nodeid, report.user_properties))
+        path, line, _ = report.location
+        self.places[report.nodeid] = (path, None if line is None else line + 1)
+        self.failures.pop(report.nodeid, None)
+        if report.failed:
+            self.failures[report.nodeid] = report.longreprtext
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        self.others_failed |= report.failed
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        rows = [row for of_test in self.rows.values() for row in of_test]
+        if rows:
+            self._write(markdown(rows, self.failures), session)
+        code = self.telling.exit_code
+        if code is not None and session.exitstatus == pytest.ExitCode.TESTS_FAILED and not self.others_failed:
+            session.exitstatus = code
+
+    def _write(self, text: str, session: pytest.Session) -> None:
+        told = self.telling
+        try:
+            if told.markdown is not None:
+                write_whole(told.markdown, text.encode("utf-8", "replace"))
+            if told.summary is not None:
+                with told.summary.open("a", encoding="utf-8", errors="replace") as file:
+                    file.write(text)
+        except OSError as error:
+            self.told.append(f"{error.filename} could not be written: {error.strerror}")
+            session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        for line in self.told:
+            terminalreporter.write_sep("-", line)
+        if not self.telling.annotations:
+            return
+        terminalreporter.ensure_newline()
+        for test, rows in self.rows.items():
+            for row in rows:
+                if (not row.passed and test in self.failures) or row.warns:
+                    terminalreporter.write_line(annotation(row, *self.places[test]))

@@ -12,6 +12,7 @@ The path of one assertion, top to bottom:
     verdict       measurement, limit, verdict: the one place where a number passes or fails
     contract      the same for what every model must keep: causality, padding, caches
     regression    the same for a measurement beside a baseline's: the one place where a change passes or fails
+    improvement   what a tuned model does better than the one it was made from, proven
     recovery      what a changed model keeps of the one it was made from
     robustness    the same for the share of texts that an attack breaks
     records       what a run measured, in a file, and in the place of models
@@ -72,6 +73,7 @@ if TYPE_CHECKING:
         assert_entity_precision_above,
         assert_entity_recall_above,
     )
+    from pytest_llm.assertions.finetuning import assert_finetuning_improves, assert_no_forgetting
     from pytest_llm.assertions.human_evaluation import (
         assert_agreement_above,
         assert_preference_above,
@@ -187,6 +189,7 @@ _HOMES = {
     "assert_entity_recall_above": "assertions.extraction",
     "assert_exact_match_above": "assertions.answers",
     "assert_f1_above": "assertions.classification",
+    "assert_finetuning_improves": "assertions.finetuning",
     "assert_finite_logits": "assertions.contracts",
     "assert_latency_below": "assertions.efficiency",
     "assert_latency_no_regression": "assertions.regression",
@@ -200,6 +203,7 @@ _HOMES = {
     "assert_model_size_below": "assertions.efficiency",
     "assert_mrr_above": "assertions.retrieval",
     "assert_ndcg_above": "assertions.retrieval",
+    "assert_no_forgetting": "assertions.finetuning",
     "assert_no_regression": "assertions.regression",
     "assert_no_robustness_regression": "assertions.robustness",
     "assert_padding_invariant": "assertions.contracts",
@@ -282,6 +286,7 @@ __all__ = [
     "assert_entity_recall_above",
     "assert_exact_match_above",
     "assert_f1_above",
+    "assert_finetuning_improves",
     "assert_finite_logits",
     "assert_latency_below",
     "assert_latency_no_regression",
@@ -295,6 +300,7 @@ __all__ = [
     "assert_model_size_below",
     "assert_mrr_above",
     "assert_ndcg_above",
+    "assert_no_forgetting",
     "assert_no_regression",
     "assert_no_robustness_regression",
     "assert_padding_invariant",

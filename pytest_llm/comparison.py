@@ -36,7 +36,7 @@ class Comparison:
     notes: tuple[str, ...] = ()
     """What a reader has to know besides, such as the change since an older baseline."""
     accept: str = "record the new value"
-    """What to do if the change is accepted."""
+    """What to do if the change is accepted; empty where no baseline is stored."""
     noise: Noise | None = None
     """Of runs of one model on these examples, if that is known."""
 

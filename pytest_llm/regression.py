@@ -65,12 +65,12 @@ class ChangeVerdict(Verdict):
     def evidence(self) -> Iterator[tuple[str, str]]:
         """Interval, what would have been caught, the examples that lost most, where the baseline is from, settings."""
         m, c = self.measurement, self.comparison
-        yield "interval", _interval(c)
+        yield "interval", interval_of(c)
         yield from _caught(c, self.tolerance)
         units = "" if c.change is None or c.change.units == m.n else f" in {c.change.units} clusters"
         worse, better = int((c.example_drops > 0).sum()), int((c.example_drops < 0).sum())
         yield "measured", f"{m.n} {m.row}{'s' * (m.n != 1)}{units}, {m.data}: {worse} worse, {better} better"
-        yield from _lost(c)
+        yield from lost_most(c)
         if (reach := c.reach(self.tolerance.alpha)) is not None:
             sure = f"{100 * (1 - self.tolerance.alpha):g} %"
             yield "noise", f"drops of {c.worded(reach)} or less between two runs of one model ({sure})"
@@ -78,7 +78,8 @@ class ChangeVerdict(Verdict):
         yield from (("", note) for note in c.notes)
         yield "model", str(m.provenance)
         yield "signature", m.signature
-        yield "to accept", EVALUATE_ALL if refusal(m, self.tolerance) else c.accept
+        if accept := EVALUATE_ALL if refusal(m, self.tolerance) else c.accept:
+            yield "to accept", accept
 
 
 def judge_change(comparison: Comparison, tolerance: Tolerance) -> ChangeVerdict:
@@ -152,9 +153,8 @@ def _tolerable(c: Comparison, tolerance: Tolerance, tolerated: float) -> tuple[O
     bound = c.change.bound(SURE)
     if bound < tolerated:
         # of an improvement, the other side: what is gained at least
-        better = (
-            f", proven: the baseline can be tightened ({c.accept})" if c.change.bound(1 - tolerance.alpha) < 0 else ""
-        )
+        tightened = f": the baseline can be tightened ({c.accept})" if c.accept else ""
+        better = f", proven{tightened}" if c.change.bound(1 - tolerance.alpha) < 0 else ""
         return Outcome.PASSED, better
     return Outcome.UNPROVEN, f", and on text like this it may be {c.worded(bound)} worse ({100 * SURE:g} %)"
 
@@ -228,7 +228,13 @@ def _wanted(c: Comparison, change: PairedChange, tolerance: Tolerance, tolerated
     return wanted, None if needed is None else max(FEWEST_UNITS, needed)
 
 
-def _interval(c: Comparison) -> str:
+def interval_of(c: Comparison, *, exact: bool = True) -> str:
+    """Between which changes the one on text like this lies.
+
+    Args:
+        c: the two models.
+        exact: whether p is McNemar's where that can be: of a change other than none it is not.
+    """
     stopped = c.measurement.stopped
     if stopped is not None and stopped.decided != "undefined" and stopped.baseline is not None:
         low, high = c.between(stopped)
@@ -237,7 +243,7 @@ def _interval(c: Comparison) -> str:
         return "none: it takes at least two independent documents with finite values"
     low, high = (c.change.bound(quantile) for quantile in (0.025, 0.975))
     ends = f"{c.directed(low)} to {c.directed(high)}"
-    method = "paired jackknife over documents" + (", p by McNemar's test" if c.change.flips else "")
+    method = "paired jackknife over documents" + (", p by McNemar's test" if exact and c.change.flips else "")
     return f"{ends} on text like this (95 %, {method})"
 
 
@@ -259,7 +265,8 @@ def _caught(c: Comparison, tolerance: Tolerance) -> Iterator[tuple[str, str]]:
         yield "", f"to catch {c.worded(wanted)} takes about {needed} documents like these{beside}"
 
 
-def _lost(c: Comparison) -> Iterator[tuple[str, str]]:
+def lost_most(c: Comparison) -> Iterator[tuple[str, str]]:
+    """The examples that got worse, as evidence: those that lost most first."""
     """The examples that lost most, with what they were and are."""
     m, title = c.measurement, "lost most"
     for place in np.argsort(-np.nan_to_num(c.example_drops, nan=np.inf), kind="stable")[:WORST].tolist():

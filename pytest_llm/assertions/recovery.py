@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
+from pytest_llm.assertions.both_models import measure_both
 from pytest_llm.assertions.gate import assertion, gate
-from pytest_llm.baselines.baseline import as_baseline
-from pytest_llm.baselines.comparability import differences
 from pytest_llm.data.loading import Data
 from pytest_llm.data.predictions import Predictions
 from pytest_llm.errors import MisuseError
 from pytest_llm.inference.engine import Engine
-from pytest_llm.inference.measure import measure
 from pytest_llm.limit import Limit, parse_share
 from pytest_llm.metrics.metric import Metric
 from pytest_llm.models.loading import Model
-from pytest_llm.recording import record_measurement, recording
+from pytest_llm.recording import record_measurement
 from pytest_llm.recovery import recovery
 from pytest_llm.tasks.task import Task
 from pytest_llm.verdict import Measurement
@@ -81,12 +78,7 @@ def assert_recovery_above(
         >>> assert_recovery_above("./model-int8", "./model", "held_out.jsonl", "perplexity", 0.97)  # doctest: +SKIP
     """
     claim = Limit.above(_checked(share), confidence=confidence)
-    rows: Data = list(data) if isinstance(data, Iterator) else data
-    with recording():  # what is measured of the base is no result of this test
-        of_base = measure(base, rows, metric, task=task, engine=engine, cluster=cluster, **settings)
-    own = measure(candidate, rows, metric, task=task, engine=engine, cluster=cluster, **settings)
-    if reasons := differences(as_baseline(of_base, of_base.identity(), {}), own, own.identity(), same_dtype=False):
-        raise MisuseError(f"candidate and base cannot be compared: {'; '.join(reasons)}")
+    own, of_base = measure_both(candidate, base, data, metric, task=task, engine=engine, cluster=cluster, **settings)
     measurement = recovery(own, of_base)
     record_measurement(measurement)
     return gate(measurement, claim)

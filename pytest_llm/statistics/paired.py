@@ -64,6 +64,20 @@ class PairedChange:
             return 0.0 if self.drop > 0 else 1.0
         return float(stats.t.sf(self.drop / self.standard_error, self.degrees_of_freedom))
 
+    @property
+    def reversed(self) -> PairedChange:
+        """The same with both sides exchanged: what was a gain is a drop."""
+        flips = None if self.flips is None else Flips(self.flips.gained, self.flips.lost)
+        return PairedChange(-self.drop, self.standard_error, self.degrees_of_freedom, self.units, flips)
+
+    def p_beyond(self, drop: float) -> float:
+        """One-sided: how probable a drop this large is, or larger, if the true one is `drop`. For 0 this is `p`."""
+        if drop == 0:
+            return self.p
+        if self.standard_error == 0:
+            return 0.0 if self.drop > drop else 1.0
+        return float(stats.t.sf((self.drop - drop) / self.standard_error, self.degrees_of_freedom))
+
     def bound(self, quantile: float) -> float:
         """The drop on text like this is below this with probability `quantile`."""
         return self.drop + self._quantile(quantile) * self.standard_error

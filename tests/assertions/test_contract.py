@@ -80,10 +80,12 @@ TIMES_AND_SIZES = {  # of requests and files, not of outputs: promises of their 
     "assert_peak_memory_below",
     "assert_throughput_above",
 }
-CHANGES = {
+CHANGES = {  # against another model: test_no_regression.py, test_recovery.py, test_finetuning.py
+    "assert_finetuning_improves",
+    "assert_no_forgetting",
     "assert_no_regression",
     "assert_recovery_above",
-}  # against another model: test_no_regression.py, test_recovery.py
+}
 PEOPLE = {  # no outputs to be judged: promises of their own, in test_human_evaluation.py
     "assert_agreement_above",
     "assert_preference_above",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from pytest_llm.adversarial.document import Document, has_han
 
@@ -39,6 +39,9 @@ class Operation:
     def __repr__(self) -> str:
         """Short, because a strategy shows its operations in a failing report."""
         return f"<{self.name}>"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(repr(self))
 
 
 def together(*parts: Proposer) -> Proposer:

@@ -86,8 +86,16 @@ def llm_nightly() -> None:
     """Run the test only when pytest is called with --llm-nightly."""
 
 
+def llm_batch() -> None:
+    """Answer what a test of Hypothesis (@given) asks models in batches: it is run as a plan first, which notes the questions.
+
+    Only what assertions and measure(…) ask is noted; what the test calls itself, such as llm.generate(…), is done each time. The
+    body runs about three times as often, and must not change the model.
+    """
+
+
 MARKERS: dict[str, Callable[..., Any]] = {
-    function.__name__: function for function in (llm_threshold, llm_no_regression, llm_gpu, llm_nightly)
+    function.__name__: function for function in (llm_threshold, llm_no_regression, llm_gpu, llm_nightly, llm_batch)
 }
 
 
@@ -117,3 +125,11 @@ def asked_by(item: pytest.Item, name: str) -> list[Any]:
         except TypeError as error:
             raise pytest.UsageError(f"{item.nodeid}: {error}; expected {usage(name)}") from None
     return found
+
+
+def is_given(item: pytest.Item) -> bool:
+    """Whether a test is one of Hypothesis and uses this plugin: a fixture of the name llm or llm_…, or a marker llm_…."""
+    if not getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+        return False
+    names = [*getattr(item, "fixturenames", ()), *(mark.name for mark in item.iter_markers())]
+    return any(name == "llm" or name.startswith("llm_") for name in names)

@@ -112,6 +112,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="DIR",
         help="where models' answers are kept for later sessions: a folder, or off (default: in pytest's own cache)",
     )
+    group.addoption(
+        "--llm-replay",
+        metavar="ID",
+        help="try one stored counter-example (llm_corpus/), or those whose ids begin so, and nothing else",
+    )
+    group.addoption(
+        "--llm-update-corpus",
+        action="store_true",
+        help="keep new counter-examples beside the tests (llm_corpus/), as open; open ones that hold now become fixed",
+    )
     parser.addini("llm_cache", "where answers of models are kept for later sessions: a folder, or off; as --llm-cache")
     parser.addini("llm_cache_size", "how large the cache of answers may become, such as 500MB (default: 2GB)")
     parser.addini("llm_model", "the model of the fixture llm where neither --llm-model nor PYTEST_LLM_MODEL is given")

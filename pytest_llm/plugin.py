@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_llm.baselines.current import on_shelf
+from pytest_llm.corpus_keeper import CorpusKeeper
 from pytest_llm.errors import MetricWarning, MisuseError, UndecidedError
 from pytest_llm.fixtures import (  # noqa: F401  # pytest finds fixtures here
     llm,
@@ -28,7 +29,7 @@ from pytest_llm.fixtures import (  # noqa: F401  # pytest finds fixtures here
     transformer_encoder_decoder,
 )
 from pytest_llm.inference.memo import remembering
-from pytest_llm.markers import asked_by, help_lines
+from pytest_llm.markers import asked_by, help_lines, is_given
 from pytest_llm.options import pytest_addoption  # noqa: F401  # pytest finds the hook here
 from pytest_llm.recording import Recorder, record_verdict, recording
 from pytest_llm.reports.properties import VERDICT, properties
@@ -91,6 +92,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
         with _misuse_of("ini key llm_cache_size"):
             config.stash[CACHE_SIZE] = parse_memory(size)
+    config.pluginmanager.register(CorpusKeeper(config), "llm_corpus_keeper")
     for line in help_lines():
         config.addinivalue_line("markers", line)
 
@@ -164,6 +166,10 @@ def _asking(config: pytest.Config) -> Iterator[None]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if any(map(is_given, items)):
+        from pytest_llm.given_tests import GivenTests
+
+        config.pluginmanager.register(GivenTests(), "llm_given_tests")
     try:
         file = _threshold_file(config, items)
         for item in items:
@@ -188,6 +194,10 @@ def _read_markers(item: pytest.Item, file: ThresholdFile | None) -> None:
         item.stash[CHANGES] = changes
     if required := asked_by(item, "llm_gpu"):
         item.stash[GPU_REQUIREMENTS] = required
+    if asked_by(item, "llm_batch") and not is_given(item):
+        raise pytest.UsageError(
+            f"{item.nodeid}: marker llm_batch: it is for tests of Hypothesis, decorated with @given"
+        )
     if asked_by(item, "llm_nightly") and not item.config.getoption("llm_nightly"):
         item.add_marker(pytest.mark.skip(reason="runs nightly: pass --llm-nightly"))
 
@@ -216,8 +226,17 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
             except UndecidedError as error:
                 (pytest.skip if error.ending == "skip" else pytest.xfail)(str(error))
         finally:
-            for verdict in recorder.verdicts:
+            for verdict in _told(item, recorder):
                 item.user_properties.extend(properties(verdict))
+
+
+def _told(item: pytest.Item, recorder: Recorder) -> list[Verdict]:
+    """The verdicts that are reported; of a test of Hypothesis, which has one for each example, those that say most."""
+    if not is_given(item):
+        return recorder.verdicts
+    from pytest_llm.given_tests import one_for_each_metric
+
+    return one_for_each_metric(recorder.verdicts)
 
 
 def _shelf(item: pytest.Item) -> Shelf:

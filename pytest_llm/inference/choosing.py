@@ -37,23 +37,22 @@ def choose(model: AnyModel, examples: Sequence[Example], task: Choose) -> list[C
     settings = {"score_eos": False} if takes(model.score_pairs, "score_eos") else {}
     choices = [task.choices_of(example) for example in examples]
     contexts = [prompt_of(model, example, task.prompt) for example in examples]
-    pairs = [
-        (context, task.delimiter + choice)
-        for context, of_one in zip(contexts, choices, strict=True)
+    questions = [
+        (context, task.delimiter + choice, example)
+        for example, context, of_one in zip(examples, contexts, choices, strict=True)
         for choice in of_one
     ]
-    owners = [example for example, of_one in zip(examples, choices, strict=True) for _ in of_one]
-    example_of = dict(reversed(list(zip(pairs, owners, strict=True))))  # of several the first
 
-    def compute(missing: list[tuple[str, str]]) -> list[Any]:
-        about = [example_of[pair] for pair in missing]
+    def compute(missing: list[tuple[str, str, Example]]) -> list[Any]:
+        about = [example for _, _, example in missing]
+        pairs = [question[:2] for question in missing]
         scores = checked_answers(
-            f"{type(model).__name__}.score_pairs", about, ask(model, "score_pairs", missing, **settings)
+            f"{type(model).__name__}.score_pairs", about, ask(model, "score_pairs", pairs, **settings)
         )
         refuse_positive(about, scores)
         return scores
 
-    scores = iter(remembered(model, pairs, "choose", compute, lambda pair: pair))
+    scores = iter(remembered(model, questions, "choose", compute, lambda question: question[:2]))
     found = []
     for of_one in choices:
         of_choices = [next(scores) for _ in of_one]

@@ -19,7 +19,9 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+from pytest_llm.inference.planning import Noted, Outputs, current_planning, state_of
 
 if TYPE_CHECKING:
     from pytest_llm.data.example import Example
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 Output = TypeVar("Output")
-Outputs: TypeAlias = dict[Hashable, Any]
 
 MOST_KEPT = 8
 """How many pairs of a model's state and a request are remembered; the one unused for longest goes first."""
@@ -158,6 +159,13 @@ def remembered(
     known = _Known(model, request, lasting)
     known.look_up(wanted)
     missing = {name: item for name, item in wanted.items() if name not in known.outputs}
+    if missing and (planning := current_planning()) is not None and planning.is_postponing:
+        from pytest_llm.inference.engine import current_engine  # not at start-up
+
+        def ask(later: Sequence[Item]) -> object:
+            return remembered(model, later, request, compute, key, lasting=lasting, effort=effort)
+
+        planning.postpone(known.kind, Noted(ask, current_engine(), dict(missing)))
     for part in known.parts(missing, effort):
         outputs = compute(list(part.values()))
         known.add(dict(zip(part, outputs, strict=True)))
@@ -178,14 +186,25 @@ class _Known:
     def __init__(self, model: object, request: Hashable, lasting: Callable[[], str | None] | None = None) -> None:
         self.memo = _current.get()
         self.outputs: Outputs = {}
+        self.kind: Hashable = None
+        """What a plan asks together; see `planning`."""
         self._model, self._request, self._lasting = model, request, lasting
         self._asked: Question | None = None
         self._is_told = False
-        state = None if self.memo is None else _state_of(model)
-        if self.memo is not None and state is not None:
-            from pytest_llm.inference.engine import current_engine  # not at start-up
+        planning = current_planning()
+        if self.memo is None and planning is None:
+            return
+        state = state_of(model) if planning is None else planning.state_of(model)
+        if state is None and planning is None:
+            return
+        from pytest_llm.inference.engine import current_engine  # not at start-up
 
-            self.outputs = self.memo.outputs(state, (request, current_engine().policy, _repeat.get()))
+        asked = (request, current_engine().policy, _repeat.get())
+        if self.memo is not None and state is not None:
+            self.outputs = self.memo.outputs(state, asked)
+        if planning is not None:
+            self.outputs = planning.outputs(model, asked, self.outputs)
+            self.kind = (planning.name_of(model), asked)
 
     @property
     def cache(self) -> Cache | None:
@@ -251,12 +270,3 @@ class _Known:
         self.outputs.update(outputs)
         if self.cache is not None and self.question is not None:
             self.cache.keep(self.question, outputs)
-
-
-def _state_of(model: object) -> Hashable | None:
-    """What tells a model from itself at another time."""
-    for name in ("fingerprint", "cache_key"):
-        if (own := getattr(model, name, None)) is not None:
-            state: Hashable | None = own()
-            return state
-    return None

@@ -50,7 +50,7 @@ def score(model: AnyModel, examples: Sequence[Example], request: Score) -> list[
             "a causal model of transformers, or an object with a method score(texts)",
         )
     else:
-        outputs = _score_texts(model, examples, request)
+        outputs = remembered(model, examples, request, lambda missing: _score_texts(model, missing, request), text_of)
     refuse_positive(examples, outputs)
     return outputs
 

@@ -1,0 +1,188 @@
+"""Counter-examples as a file beside the tests: one JSON object a line, sorted by id, so that branches merge line by line.
+
+    llm_corpus/<test module>.jsonl
+
+Each holds the text, the edits and the edited text as they are, not how they were drawn: it stays the same input whatever becomes of
+the operations, or of Hypothesis. Everything but ASCII is escaped, so that a reader sees what cannot be seen.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, get_args
+
+from pytest_llm.adversarial.edit import Edit, EditScript
+from pytest_llm.data.example import fingerprint
+from pytest_llm.data.whole_file import write_whole
+from pytest_llm.errors import MisuseError
+
+FOLDER = "llm_corpus"
+FORMAT = 1
+LONGEST_LINE = 20_000
+"""Characters: what is longer is no counter-example that anybody would read."""
+
+State: TypeAlias = Literal["open", "fixed", "accepted"]
+"""open: it is known to fail; fixed: it failed once and must not again; accepted: it may fail, and nobody will mend it."""
+Drawn: TypeAlias = Literal["script", "text"]
+"""What the test was given: a text with its edits, or a text alone."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One counter-example of one test."""
+
+    test: str
+    """What pytest calls the test within its module, such as "test_typos[en]"."""
+    text: str
+    edits: tuple[Edit, ...] = ()
+    relation: str = ""
+    """The name of what was broken, where an assertion searched for it; empty for a test of Hypothesis."""
+    drawn: Drawn = "script"
+    state: State = "open"
+    observed: str = ""
+    """What the model did, in a line."""
+    model: Mapping[str, str] = field(default_factory=dict)
+    """Which one: name, dtype, device, weights."""
+
+    @property
+    def id(self) -> str:
+        """The same for the same test, relation, text and edits."""
+        named = [self.test, self.relation, self.text, [asdict(edit) for edit in self.edits]]
+        return fingerprint(json.dumps(named, sort_keys=True))[:12]
+
+    @property
+    def script(self) -> EditScript:
+        """The text with its edits.
+
+        Raises:
+            MisuseError: the entry is stale: the text is not what the edits were made for.
+        """
+        return EditScript(self.text, self.edits)
+
+    @property
+    def input(self) -> EditScript | str:
+        """What the test was given."""
+        return self.text if self.drawn == "text" else self.script
+
+    def explains(self, given: object) -> bool:
+        """Whether a failure on this input is no news: it is this entry's input, or has all of its edits and more."""
+        if isinstance(given, EditScript) and self.drawn == "script":
+            if given.text != self.text:
+                return False
+            return set(self.edits) <= set(given.edits) if self.edits else not given.edits
+        return given == self.text and self.drawn == "text"
+
+    def line(self) -> str:
+        """The entry as a line of the file."""
+        data: dict[str, Any] = {"id": self.id, **{one.name: getattr(self, one.name) for one in fields(self)}}
+        data["edits"] = [asdict(edit) for edit in self.edits]
+        data["model"] = dict(self.model)
+        if self.drawn == "script":
+            data["perturbed"] = self.script.perturbed
+        return json.dumps({**data, "format": FORMAT})
+
+
+def input_entry(test: str, given: object, observed: str, model: Mapping[str, str]) -> Entry | None:
+    """The entry of an input on which a test fails; None if it is neither a text nor a script, or too long to be kept."""
+    if isinstance(given, EditScript):
+        entry = Entry(test, given.text, given.edits, observed=observed, model=dict(model))
+    elif isinstance(given, str):
+        entry = Entry(test, given, drawn="text", observed=observed, model=dict(model))
+    else:
+        return None
+    return entry if len(entry.line()) <= LONGEST_LINE else None
+
+
+def corpus_file(test_file: Path) -> Path:
+    """Where the counter-examples of a module's tests are."""
+    return test_file.parent / FOLDER / f"{test_file.stem}.jsonl"
+
+
+def read_corpus(path: Path) -> dict[str, Entry]:
+    """The entries of a file by their ids; none if there is no file.
+
+    Raises:
+        MisuseError: something cannot be read; the message names the line. A stale entry can be read: its `script` cannot.
+    """
+    if not path.exists():
+        return {}
+    found: dict[str, Entry] = {}
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeError) as error:
+        raise MisuseError(f"the corpus {path} cannot be read: {error}") from None
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            entry = entry_of(line)
+        except (MisuseError, ValueError, KeyError, TypeError) as error:
+            said = f"{type(error).__name__}: {error}" if isinstance(error, KeyError | TypeError) else str(error)
+            raise MisuseError(f"{path}:{number}: no counter-example of this version: {said}") from None
+        if entry.id in found and found[entry.id] != entry:
+            raise MisuseError(f"{path}:{number}: {entry.id} is there twice, and not the same: keep one of the lines")
+        found[entry.id] = entry
+    return found
+
+
+def write_corpus(path: Path, entries: Iterable[Entry]) -> None:
+    """Write the file whole; without entries it is removed."""
+    lines = sorted(entry.line() for entry in entries)  # each begins with its id
+    if not lines:
+        path.unlink(missing_ok=True)
+        return
+    write_whole(path, "".join(f"{line}\n" for line in lines).encode())
+
+
+def with_state(entries: Mapping[str, Entry], name: str, state: State) -> dict[str, Entry]:
+    """The entries, of which one has another state."""
+    return {**entries, name: replace(entries[name], state=state)}
+
+
+def entry_of(line: str) -> Entry:
+    """What a line of the file describes.
+
+    Raises:
+        MisuseError, ValueError, KeyError, TypeError: it describes none.
+    """
+    if len(line) > LONGEST_LINE:
+        raise MisuseError(f"the line has {len(line)} characters; at most {LONGEST_LINE} are read")
+    if line.startswith(("<<<<<<<", "=======", ">>>>>>>")):
+        raise MisuseError("a merge was left unfinished: keep the lines of both sides")
+    data = json.loads(line)
+    if not isinstance(data, dict):
+        raise MisuseError(f"it is {line[:40]!r}, not an object")
+    if data.pop("format") != FORMAT:
+        raise MisuseError(f"this version reads format {FORMAT}")
+    name = data.pop("id")
+    data.pop("perturbed", None)  # for readers
+    if missing := {one.name for one in fields(Entry)} - data.keys():
+        raise MisuseError(f"{', '.join(sorted(missing))} is missing")
+    data["edits"] = tuple(Edit(**edit) for edit in data["edits"])
+    entry = Entry(**data)
+    _check(entry)
+    if entry.id != name:
+        raise MisuseError(
+            f"its id is {name!r}, but this test, relation, text and edits are {entry.id}: only `state` is for editing"
+        )
+    return entry
+
+
+def _check(entry: Entry) -> None:
+    texts = {"test": entry.test, "text": entry.text, "relation": entry.relation, "observed": entry.observed}
+    for edit in entry.edits:
+        texts |= {"old": edit.old, "new": edit.new, "operation": edit.operation}
+        if type(edit.start) is not int or type(edit.end) is not int:
+            raise MisuseError(f"an edit is at {edit.start!r} to {edit.end!r}: expected whole numbers")
+    for name, value in texts.items():
+        if not isinstance(value, str):
+            raise MisuseError(f"{name!r} is {value!r:.60}, not a text")
+    for name, word, words in (("state", entry.state, get_args(State)), ("drawn", entry.drawn, get_args(Drawn))):
+        if word not in words:
+            raise MisuseError(f"{name!r} is {word!r:.60}: expected {', '.join(words)}")
+    model = entry.model
+    if not (isinstance(model, dict) and all(isinstance(part, str) for pair in model.items() for part in pair)):
+        raise MisuseError(f"'model' is {model!r:.60}, not texts by name")

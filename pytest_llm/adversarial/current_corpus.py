@@ -1,0 +1,94 @@
+"""Which counter-examples are the running test's, and what it found. Standard library only: each pytest start loads it."""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_llm.errors import MetricWarning, MisuseError
+
+if TYPE_CHECKING:
+    from pytest_llm.adversarial.corpus import Entry, State
+
+
+@dataclass
+class CorpusOfTest:
+    """The counter-examples of one test, and what became of them."""
+
+    test: str
+    """What pytest calls it within its module."""
+    path: Path
+    """The file of its module."""
+    only: bool = False
+    """Whether nothing but these entries is tried."""
+    entries: tuple[Entry, ...] = ()
+    changes: dict[str, Entry] = field(default_factory=dict)
+    """By id what would be written: new entries, and those whose state is another one now."""
+    counts: Counter[str] = field(default_factory=Counter)
+    """How many were known, held, were accepted, returned, were stale."""
+
+    def of(self, relation: str = "") -> tuple[Entry, ...]:
+        """Those of one relation; by default of a test of Hypothesis."""
+        return tuple(entry for entry in self.entries if entry.relation == relation)
+
+    def usable(self, relation: str = "") -> list[Entry]:
+        """Those whose edits fit their text. Of others it is said that they are stale."""
+        fit = []
+        for entry in self.of(relation):
+            try:
+                entry.script  # noqa: B018  # it is made, or refused
+            except MisuseError as error:
+                self.counts["stale"] += 1
+                warnings.warn(
+                    MetricWarning(f"{self.path.name}: {entry.id} is stale, and was not tried: {error}"), stacklevel=2
+                )
+            else:
+                fit.append(entry)
+        return fit
+
+    def known(self, relation: str = "") -> tuple[Entry, ...]:
+        """Those that may fail."""
+        return tuple(entry for entry in self.of(relation) if entry.state != "fixed")
+
+    def replayed(self, entry: Entry, *, fails: bool) -> bool:
+        """Take down what became of an entry; returns whether the test has to fail for it."""
+        if entry.state == "accepted" or (entry.state == "open" and fails):
+            self.counts["accepted" if entry.state == "accepted" else "known"] += 1
+            return False
+        self.counts["returned" if fails else "held"] += 1
+        if entry.state == "open":
+            self._change(entry, "fixed")
+        return fails
+
+    def found(self, entry: Entry) -> None:
+        """Take down a new counter-example."""
+        self.counts["new"] += 1
+        self.changes[entry.id] = entry
+
+    def _change(self, entry: Entry, state: State) -> None:
+        self.changes[entry.id] = replace(entry, state=state)
+
+
+_current: ContextVar[Callable[[], CorpusOfTest] | None] = ContextVar("pytest_llm_corpus", default=None)
+
+
+@contextmanager
+def on_corpus(corpus: Callable[[], CorpusOfTest]) -> Iterator[None]:
+    """Bind the test's corpus for the length of a `with` block; it is read when a test first asks for it."""
+    token = _current.set(corpus)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def current_corpus() -> CorpusOfTest | None:
+    """The running test's; None outside pytest."""
+    corpus = _current.get()
+    return None if corpus is None else corpus()

@@ -1,0 +1,143 @@
+"""Counter-examples of earlier runs: bound to each test that asks for them, and written when the session ends.
+
+A plugin of each session. Nothing is read before a test asks; what workers of xdist found travels with their reports, so that one
+process writes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Generator
+from functools import cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_llm.adversarial.current_corpus import CorpusOfTest, on_corpus
+from pytest_llm.errors import MisuseError
+
+if TYPE_CHECKING:
+    from pytest_llm.adversarial.corpus import Entry
+
+_REPORTED = "llm_corpus"
+
+
+class CorpusKeeper:
+    """Gives tests their counter-examples, and keeps what they find."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.wanted: str | None = config.getoption("llm_replay")
+        self.updates: bool = config.getoption("llm_update_corpus")
+        self.counts: Counter[str] = Counter()
+        self.changes: defaultdict[Path, dict[str, str]] = defaultdict(dict)
+        self.written: list[str] = []
+        self._read = cache(_read)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        if self.wanted is None:
+            return
+        kept: list[pytest.Item] = []
+        left: list[pytest.Item] = []
+        for item in items:
+            (kept if self._entries(item) else left).append(item)
+        if not kept:
+            raise pytest.UsageError(
+                f"--llm-replay: no test that was collected has a counter-example {self.wanted}; `pytest-llm corpus list` "
+                f"shows which there are"
+            )
+        config.hook.pytest_deselected(items=left)
+        items[:] = kept
+
+    def _entries(self, item: pytest.Item) -> tuple[Entry, ...]:
+        from pytest_llm.adversarial.corpus import corpus_file
+
+        name = _within_module(item)
+        entries = (entry for entry in self._read(corpus_file(item.path)).values() if entry.test == name)
+        return tuple(entry for entry in entries if self.wanted is None or entry.id.startswith(self.wanted))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
+        __tracebackhide__ = True
+        made: list[CorpusOfTest] = []
+        with on_corpus(partial(self._corpus_of, item, made)):
+            try:
+                return (yield)
+            finally:
+                if made:
+                    self._take_down(item, made[0])
+
+    def _corpus_of(self, item: pytest.Item, made: list[CorpusOfTest]) -> CorpusOfTest:
+        from pytest_llm.adversarial.corpus import corpus_file
+
+        if not made:
+            path = corpus_file(item.path)
+            made.append(CorpusOfTest(_within_module(item), path, self.wanted is not None, self._entries(item)))
+        return made[0]
+
+    def _take_down(self, item: pytest.Item, corpus: CorpusOfTest) -> None:
+        from pytest_llm.reports.corpus import found_lines
+
+        if not corpus.counts:
+            return
+        new = [entry for name, entry in corpus.changes.items() if entry not in corpus.entries and entry.state == "open"]
+        if new:
+            item.add_report_section("call", "llm corpus", "\n".join(found_lines(new, kept=self.updates)))
+        lines = {name: entry.line() for name, entry in corpus.changes.items()} if self.updates else {}
+        told = {"path": str(corpus.path), "counts": dict(corpus.counts), "lines": lines}
+        item.user_properties.append((_REPORTED, json.dumps(told)))
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when != "call":
+            return
+        for name, value in report.user_properties:
+            if name == _REPORTED:
+                told = json.loads(str(value))
+                self.counts.update(told["counts"])
+                self.changes[Path(told["path"])].update(told["lines"])
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if hasattr(session.config, "workerinput"):
+            return
+        from pytest_llm.adversarial.corpus import entry_of, read_corpus, write_corpus
+
+        for path, lines in self.changes.items():
+            if not lines:
+                continue
+            try:
+                before = read_corpus(path)
+                now = {**before, **{name: entry_of(line) for name, line in lines.items()}}
+                write_corpus(path, now.values())
+            except (OSError, MisuseError) as error:
+                session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
+                self.written.append(f"--llm-update-corpus: {path} could not be written: {error}")
+                continue
+            for name in lines:
+                was = f"{before[name].state} → " if name in before else "new, "
+                self.written.append(f"{path.name}: {name} {was}{now[name].state}")
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if not self.counts:
+            return
+        from pytest_llm.reports.corpus import summary_line
+
+        terminalreporter.write_sep("-", summary_line(self.counts))
+        for line in self.written:
+            terminalreporter.write_line(line)
+
+
+def _within_module(item: pytest.Item) -> str:
+    """What pytest calls a test in its module."""
+    return item.nodeid.partition("::")[2] or item.nodeid
+
+
+def _read(path: Path) -> dict[str, Any]:
+    from pytest_llm.adversarial.corpus import read_corpus
+
+    try:
+        return dict(read_corpus(path))
+    except MisuseError as error:
+        raise pytest.UsageError(str(error)) from None

@@ -1,0 +1,125 @@
+"""Counter-examples as lines of a file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pytest_llm import MisuseError
+from pytest_llm.adversarial.corpus import Entry, corpus_file, input_entry, read_corpus, with_state, write_corpus
+from pytest_llm.adversarial.edit import Edit, EditScript
+
+TEXT = "The film was wonderful"
+SWAP = Edit(4, 8, "film", "flim", "typo.swap")
+DROP = Edit(13, 22, "wonderful", "wonderfl", "typo.drop")
+ENTRY = Entry("test_typos[en]", TEXT, (SWAP,), state="open", observed="AssertionError: p 0.93 → 0.31")
+
+
+def written(folder: Path, *entries: Entry) -> Path:
+    path = folder / "llm_corpus" / "test_it.jsonl"
+    write_corpus(path, entries)
+    return path
+
+
+def test_it_is_a_file_beside_the_tests() -> None:
+    assert corpus_file(Path("tests/test_sentiment.py")) == Path("tests/llm_corpus/test_sentiment.jsonl")
+
+
+@settings(max_examples=15)
+@given(text=st.text(max_size=20), observed=st.text(max_size=20))
+def test_what_was_written_is_read_again(tmp_path_factory: pytest.TempPathFactory, text: str, observed: str) -> None:
+    entry = Entry("test_any", text, (Edit(0, len(text), text, "other", "any"),) if text else (), observed=observed)
+    path = written(tmp_path_factory.mktemp("corpus"), entry, ENTRY)
+    assert read_corpus(path) == {entry.id: entry, ENTRY.id: ENTRY}
+
+
+def test_an_entry_is_one_line_of_plain_characters_and_lines_are_sorted(tmp_path: Path) -> None:
+    hidden = Entry("test_hidden", "a\u200cb\n", (), drawn="text")
+    lines = written(tmp_path, ENTRY, hidden).read_text().splitlines()
+    assert all(line.isascii() for line in lines)
+    assert [json.loads(line)["id"] for line in lines] == sorted([ENTRY.id, hidden.id])
+
+
+def test_no_file_has_no_entries_and_no_entries_have_no_file(tmp_path: Path) -> None:
+    assert read_corpus(tmp_path / "missing.jsonl") == {}
+    assert written(tmp_path, ENTRY).exists()
+    assert not written(tmp_path).exists()
+
+
+def test_the_id_is_that_of_the_test_the_text_and_the_edits_alone(tmp_path: Path) -> None:
+    assert with_state({ENTRY.id: ENTRY}, ENTRY.id, "fixed")[ENTRY.id].state == "fixed"
+    others = [
+        Entry("test_other", TEXT, (SWAP,)),
+        Entry(ENTRY.test, TEXT + ".", (SWAP,)),
+        Entry(ENTRY.test, TEXT, (DROP,)),
+        Entry(ENTRY.test, TEXT, (SWAP,), relation="invariant"),
+    ]
+    assert len({entry.id for entry in [ENTRY, *others]}) == 5
+    assert Entry(ENTRY.test, TEXT, (SWAP,), state="accepted", observed="other").id == ENTRY.id
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (lambda line: line[:-2], "no counter-example of this version"),
+        (lambda line: f"<<<<<<< HEAD\n{line}", "a merge was left unfinished"),
+        (lambda line: line.replace('"open"', '"closed"'), "'closed': expected open, fixed, accepted"),
+        (lambda line: line.replace('"test_typos[en]"', '"test_typos[de]"'), "only `state` is for editing"),
+        (lambda line: line.replace('"observed"', '"seen"'), "observed is missing"),
+        (lambda line: line.replace('"start": 4', '"start": "4"'), "expected whole numbers"),
+        (lambda line: line.replace('"format": 1', '"format": 2'), "this version reads format 1"),
+        (lambda line: line.replace("wonderful", "w" * 30_000), "at most 20000 are read"),
+        (lambda _: "[]", "not an object"),
+        (lambda line: f"{line}\n{line.replace('open', 'fixed')}", "is there twice, and not the same"),
+        (lambda line: line.replace('"model": {}', '"model": {"name": 3}'), "not texts by name"),
+    ],
+)
+def test_what_cannot_be_read_is_an_error_with_its_line(tmp_path: Path, change: object, complaint: str) -> None:
+    path = written(tmp_path, ENTRY)
+    path.write_text(change(path.read_text().rstrip("\n")) + "\n")  # type: ignore[operator]
+    with pytest.raises(MisuseError, match=r"test_it\.jsonl:\d: ") as caught:
+        read_corpus(path)
+    assert complaint in str(caught.value)
+
+
+def test_lines_that_two_branches_added_alike_are_one_entry(tmp_path: Path) -> None:
+    path = written(tmp_path, ENTRY)
+    path.write_text(path.read_text() * 2)
+    assert read_corpus(path) == {ENTRY.id: ENTRY}
+
+
+def test_edits_that_no_longer_fit_can_be_read_but_not_tried(tmp_path: Path) -> None:
+    stale = Entry("test_a", "Another text", (SWAP,))
+    path = tmp_path / "stale.jsonl"
+    data = json.loads(ENTRY.line()) | {"test": "test_a", "text": "Another text", "id": stale.id}
+    path.write_text(json.dumps(data))
+    (entry,) = read_corpus(path).values()
+    with pytest.raises(MisuseError, match="does not fit the text"):
+        entry.input  # noqa: B018  # it is made when it is asked for
+
+
+def test_a_known_failure_explains_those_with_more_edits_and_no_others() -> None:
+    assert ENTRY.explains(EditScript(TEXT, (SWAP,)))
+    assert ENTRY.explains(EditScript(TEXT, (SWAP, DROP)))
+    assert not ENTRY.explains(EditScript(TEXT, (DROP,)))
+    assert not ENTRY.explains(EditScript(TEXT))
+    assert not ENTRY.explains(EditScript(TEXT + ".", (SWAP,)))
+    assert not ENTRY.explains(TEXT)
+
+
+def test_a_clean_text_that_fails_explains_no_edited_one() -> None:
+    clean = Entry("test_a", TEXT)
+    assert clean.explains(EditScript(TEXT))
+    assert not clean.explains(EditScript(TEXT, (SWAP,)))
+
+
+def test_what_is_neither_a_text_nor_a_script_or_too_long_is_not_kept() -> None:
+    assert input_entry("test_a", 3, "", {}) is None
+    assert input_entry("test_a", "a" * 30_000, "", {}) is None
+    kept = input_entry("test_a", EditScript(TEXT, (SWAP,)), "AssertionError", {"name": "m"})
+    assert kept == Entry("test_a", TEXT, (SWAP,), observed="AssertionError", model={"name": "m"})
+    assert kept.input == EditScript(TEXT, (SWAP,))

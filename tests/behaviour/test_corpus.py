@@ -1,0 +1,190 @@
+"""Promise: counter-examples are kept beside the tests when asked for, tried first, and CI hears of new and returned ones only."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pytest_llm.adversarial.corpus import Entry, read_corpus, write_corpus
+from pytest_llm.adversarial.edit import Edit
+
+LLM = """
+    import pytest
+
+    class Blind:
+        \"\"\"Finds "good" in a text that has the word, and in no other.\"\"\"
+
+        def classify(self, texts):
+            return ["good" if "good" in text else "bad" for text in texts]
+
+    @pytest.fixture(scope="session")
+    def llm():
+        return Blind()
+"""
+TEST = """
+    import pytest
+    from hypothesis import given, settings, strategies as st
+    from pytest_llm.adversarial.edit import Edit, EditScript
+
+    TEXT = "a good film"
+    EDITS = [Edit(0, 1, "a", "A", "case"), Edit(2, 6, "good", "g00d", "leet"), Edit(7, 11, "film", "flim", "swap")]
+
+    @settings(max_examples=40, database=None)
+    @given(script=st.lists(st.sampled_from(EDITS), unique=True).map(lambda edits: EditScript(TEXT, tuple(edits))))
+    def test_label(llm, script):
+        assert llm.classify([script.perturbed]) == ["good"]
+"""
+TEXT = "a good film"
+LEET = Edit(2, 6, "good", "g00d", "leet")
+KNOWN = Entry("test_label", TEXT, (LEET,))
+FILE = Path("llm_corpus/test_words.jsonl")
+
+
+@pytest.fixture
+def words(pytester: pytest.Pytester) -> pytest.Pytester:
+    pytester.makeconftest(LLM)
+    pytester.makepyfile(test_words=TEST)
+    return pytester
+
+
+def stored(words: pytest.Pytester) -> dict[str, Entry]:
+    return read_corpus(words.path / FILE)
+
+
+def with_entries(words: pytest.Pytester, *entries: Entry) -> pytest.Pytester:
+    write_corpus(words.path / FILE, entries)
+    return words
+
+
+def test_a_new_counter_example_fails_and_nothing_is_written(words: pytest.Pytester) -> None:
+    result = words.runpytest_inprocess()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "  + a g00d film",
+            "    1. leet@2: 'good' → 'g00d'",
+            "  keep it with --llm-update-corpus*",
+            "*llm corpus: 1 new*",
+        ]
+    )
+    assert not (words.path / FILE).exists()
+
+
+def test_it_is_kept_when_asked_for_and_known_from_then_on(words: pytest.Pytester) -> None:
+    words.runpytest_inprocess("--llm-update-corpus").assert_outcomes(failed=1)
+    (entry,) = stored(words).values()
+    assert (entry.id, entry.state, entry.edits, entry.model["name"]) == (KNOWN.id, "open", (LEET,), "Blind")
+    result = words.runpytest_inprocess()
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["*llm corpus: 1 known*"])
+
+
+def test_what_was_fixed_must_not_return(words: pytest.Pytester) -> None:
+    with_entries(words, Entry("test_label", TEXT, (LEET,), state="fixed"))
+    result = words.runpytest_inprocess()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [f"{KNOWN.id} returned: it was fixed, and fails again: *", f"  replay: pytest --llm-replay {KNOWN.id}"]
+    )
+    result.stdout.fnmatch_lines(["*llm corpus: 1 returned*"])
+
+
+def test_an_update_does_not_make_a_returned_one_known(words: pytest.Pytester) -> None:
+    with_entries(words, Entry("test_label", TEXT, (LEET,), state="fixed"))
+    words.runpytest_inprocess("--llm-update-corpus").assert_outcomes(failed=1)
+    assert stored(words)[KNOWN.id].state == "fixed"
+
+
+def test_what_is_accepted_may_fail_and_is_counted(words: pytest.Pytester) -> None:
+    with_entries(words, Entry("test_label", TEXT, (LEET,), state="accepted"))
+    result = words.runpytest_inprocess()
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["*llm corpus: 1 accepted*"])
+
+
+def test_an_open_one_that_holds_becomes_fixed_when_asked_for(words: pytest.Pytester) -> None:
+    harmless = Entry("test_label", TEXT, (Edit(0, 1, "a", "A", "case"),))
+    with_entries(words, KNOWN, harmless)
+    result = words.runpytest_inprocess()
+    result.stdout.fnmatch_lines(["*llm corpus: 1 known, 1 held*"])
+    assert stored(words)[harmless.id].state == "open"
+    result = words.runpytest_inprocess("--llm-update-corpus")
+    result.stdout.fnmatch_lines([f"test_words.jsonl: {harmless.id} open → fixed"])
+    assert {name: entry.state for name, entry in stored(words).items()} == {KNOWN.id: "open", harmless.id: "fixed"}
+
+
+def test_one_counter_example_is_replayed_alone(words: pytest.Pytester) -> None:
+    with_entries(words, KNOWN)
+    words.makepyfile(test_other="def test_other(): pass\n")
+    result = words.runpytest_inprocess("--llm-replay", KNOWN.id[:6])
+    result.assert_outcomes(failed=1, deselected=1)
+    result.stdout.fnmatch_lines(["*explicit example*", "*script=EditScript(*"])
+
+
+def test_replaying_what_is_not_there_is_a_usage_error(words: pytest.Pytester) -> None:
+    result = with_entries(words, KNOWN).runpytest_inprocess("--llm-replay", "nothing")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*no test that was collected has a counter-example nothing*"])
+
+
+def test_a_file_that_cannot_be_read_fails_the_tests_that_need_it(words: pytest.Pytester) -> None:
+    with_entries(words, KNOWN)
+    (words.path / FILE).write_text("<<<<<<< HEAD\n")
+    result = words.runpytest_inprocess()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*test_words.jsonl:1: *a merge was left unfinished*"])
+
+
+def test_a_stale_one_warns_and_is_not_tried(words: pytest.Pytester) -> None:
+    stale = Entry("test_label", "another text", (LEET,))
+    data = json.loads(KNOWN.line()) | {"text": "another text", "id": stale.id}
+    with_entries(words, KNOWN)
+    with (words.path / FILE).open("a") as file:
+        file.write(json.dumps(data) + "\n")
+    result = words.runpytest_inprocess("-Wdefault")
+    result.assert_outcomes(passed=1, warnings=1)
+    result.stdout.fnmatch_lines([f"*{stale.id} is stale, and was not tried*", "*llm corpus: 1 known, 1 stale*"])
+
+
+def test_the_whole_corpus_is_asked_about_at_once(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest("""
+        import math, pytest
+
+        class Counting:
+            calls = []
+            def score(self, texts):
+                self.calls.append(len(texts))
+                return [[-math.log(8)] * len(text) for text in texts]
+
+        @pytest.fixture(scope="session")
+        def llm():
+            return Counting()
+    """)
+    pytester.makepyfile(
+        test_words="""
+        from hypothesis import given, settings, strategies as st
+        from pytest_llm import assert_perplexity_below
+
+        @settings(max_examples=1, database=None)
+        @given(text=st.just("drawn"))
+        def test_text(llm, text):
+            assert_perplexity_below(llm, [text], 10)
+
+        def test_calls(llm):
+            assert llm.calls == [3, 1]
+    """
+    )
+    texts = [Entry("test_text", text, drawn="text", state="fixed") for text in ("one", "two", "three")]
+    result = with_entries(pytester, *texts).runpytest_inprocess()
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["*llm corpus: 3 held*"])
+
+
+@pytest.mark.slow
+def test_workers_leave_writing_to_one_process(words: pytest.Pytester) -> None:
+    again = TEST[TEST.index("    @settings") :].replace("test_label", "test_again")
+    words.makepyfile(test_words=TEST + again)
+    words.runpytest_inprocess("-n2", "--llm-update-corpus").assert_outcomes(failed=2)
+    assert {entry.test for entry in stored(words).values()} == {"test_label", "test_again"}

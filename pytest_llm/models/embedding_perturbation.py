@@ -25,7 +25,8 @@ Per: TypeAlias = Literal["sequence", "token"]
 
 def norms(x: Tensor, per: Per) -> Tensor:
     """Euclidean norms of `[batch, length, width]`: `[batch, 1, 1]`, or `[batch, length, 1]`."""
-    return x.norm(dim=(1, 2) if per == "sequence" else 2, keepdim=True)
+    length: Tensor = torch.linalg.vector_norm(x, dim=(1, 2) if per == "sequence" else 2, keepdim=True)
+    return length
 
 
 def unit(x: Tensor, per: Per) -> Tensor:
@@ -92,9 +93,10 @@ def embedding_of(module: nn.Module) -> nn.Module:
     Raises:
         MisuseError: there is none.
     """
-    if hasattr(module, "get_input_embeddings"):
-        table: Any = module.get_input_embeddings()
-        return table  # type: ignore[no-any-return]
+    find: Any = getattr(module, "get_input_embeddings", None)
+    if find is not None:
+        table: nn.Module = find()
+        return table
     for part in module.modules():
         if isinstance(part, Embedding):
             return part.tokens

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -64,11 +65,12 @@ def test_of_a_linear_classifier_it_is_the_loss_at_a_margin_that_is_smaller(steps
 @pytest.mark.parametrize("family", ["core", "transformers", "writes"])
 def test_nothing_is_left_behind(family: str, steps: int) -> None:
     """Neither in weights nor in gradients nor in hooks; and the gradient of the loss is that at the perturbed point."""
-    base: Any = {
+    makes: dict[str, Callable[[], Any]] = {
         "core": lambda: classifier_of(fresh_model("encoder"), "ab"),
         "transformers": lambda: classifier_of(tiny_bert(), "ab"),
         "writes": lambda: as_language_model(tiny_llama()),
-    }[family]()
+    }
+    base = makes[family]()
     tokens = torch.tensor([[5, 9, 17], [8, 30, 2]])
     batch = Batch({"input_ids": tokens}, tokens if family == "writes" else torch.tensor([0, 1]))
     before, fingerprint = copy.deepcopy(base.module.state_dict()), base.fingerprint()

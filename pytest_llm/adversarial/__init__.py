@@ -12,41 +12,80 @@ if TYPE_CHECKING:
     from pytest_llm.adversarial.edit import Edit, EditScript
     from pytest_llm.adversarial.operation import Operation
     from pytest_llm.adversarial.perturbations.families import operations
+    from pytest_llm.adversarial.perturbations.length import Context, context
+    from pytest_llm.adversarial.perturbations.prompt import PromptFormat
+    from pytest_llm.adversarial.perturbations.token import (
+        faint_ids,
+        insert_ids,
+        retokenize,
+        special_strings,
+        unreachable_ids,
+    )
+    from pytest_llm.adversarial.prompt_strategies import contexts, prompt_formats, token_edits
     from pytest_llm.adversarial.sanitising import sanitise
     from pytest_llm.adversarial.strategies import edits, perturbed_texts, templates
     from pytest_llm.adversarial.table import Budget, CandidateTable, candidate_table
     from pytest_llm.adversarial.template import Filled, Template
+    from pytest_llm.adversarial.token_edit import TokenEdit, TokenOperation, TokenScript
 
 _HOMES = {
     "Budget": "table",
     "CandidateTable": "table",
+    "Context": "perturbations.length",
     "Edit": "edit",
     "EditScript": "edit",
     "Filled": "template",
     "Operation": "operation",
+    "PromptFormat": "perturbations.prompt",
     "Template": "template",
+    "TokenEdit": "token_edit",
+    "TokenOperation": "token_edit",
+    "TokenScript": "token_edit",
     "candidate_table": "table",
+    "context": "perturbations.length",
+    "contexts": "prompt_strategies",
     "edits": "strategies",
+    "faint_ids": "perturbations.token",
+    "insert_ids": "perturbations.token",
     "operations": "perturbations.families",
     "perturbed_texts": "strategies",
+    "prompt_formats": "prompt_strategies",
+    "retokenize": "perturbations.token",
     "sanitise": "sanitising",
+    "special_strings": "perturbations.token",
     "templates": "strategies",
+    "token_edits": "prompt_strategies",
+    "unreachable_ids": "perturbations.token",
 }
 
 __all__ = [
     "Budget",
     "CandidateTable",
+    "Context",
     "Edit",
     "EditScript",
     "Filled",
     "Operation",
+    "PromptFormat",
     "Template",
+    "TokenEdit",
+    "TokenOperation",
+    "TokenScript",
     "candidate_table",
+    "context",
+    "contexts",
     "edits",
+    "faint_ids",
+    "insert_ids",
     "operations",
     "perturbed_texts",
+    "prompt_formats",
+    "retokenize",
     "sanitise",
+    "special_strings",
     "templates",
+    "token_edits",
+    "unreachable_ids",
 ]
 
 

@@ -79,10 +79,10 @@ def test_every_edit_of_a_small_table_is_drawn() -> None:
 def test_the_report_of_a_failure_names_what_cannot_be_seen(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """
-        from hypothesis import given, settings
+        from hypothesis import Phase, given, settings
         from pytest_llm.adversarial import edits, operations
 
-        @settings(database=None, derandomize=True, max_examples=500)
+        @settings(database=None, derandomize=True, phases=[Phase.generate, Phase.shrink])
         @given(script=edits("A wonderful film", operations=operations("unicode.zerowidth")))
         def test_it(script):
             assert "wonderful" in script.perturbed

@@ -9,12 +9,13 @@ from pytest_llm.adversarial.operation import Operation, Preserves
 from pytest_llm.adversarial.perturbations.character import TYPOS
 from pytest_llm.adversarial.perturbations.format import FORMAT
 from pytest_llm.adversarial.perturbations.meaning import MEANING
+from pytest_llm.adversarial.perturbations.prompt import PROMPTS
 from pytest_llm.adversarial.perturbations.sentence import SENTENCES
 from pytest_llm.adversarial.perturbations.unicode import UNICODE
 from pytest_llm.adversarial.perturbations.word import WORDS
 from pytest_llm.errors import MisuseError
 
-EVERYTHING = (*FORMAT, *UNICODE, *TYPOS, *WORDS, *SENTENCES, *MEANING)
+EVERYTHING = (*FORMAT, *UNICODE, *TYPOS, *WORDS, *SENTENCES, *PROMPTS, *MEANING)
 
 
 def operations(*names: str, preserves: Preserves | Sequence[Preserves] = ("exact", "likely")) -> tuple[Operation, ...]:

@@ -1,0 +1,69 @@
+"""Low-rank adaptation: to each matrix of the layers a product of two thin ones is added, and only these are trained.
+
+    W + (alpha / rank) · B·A        A: [rank, in], random; B: [out, rank], zero at first, so that the model begins as it was
+
+(Hu et al. 2022, "LoRA"). By the library `peft`, the extra `[finetuning]`; what comes out is the model with its matrices changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pytest_llm.errors import MisuseError
+from pytest_llm.finetuning.adapters import added, inject, library, merge
+from pytest_llm.finetuning.anatomy import FEED_FORWARD, anatomy
+from pytest_llm.finetuning.strategy import Strategy
+from pytest_llm.models.checkpoint import Checkpoint
+from pytest_llm.models.reading_model import ReadingModel
+from pytest_llm.pretraining.trainer import ParameterGroup
+
+_MATRICES = ("Linear", "Conv1D")  # GPT-2's are the latter
+
+
+@dataclass(frozen=True, slots=True)
+class LowRank(Strategy):
+    """Every linear layer in the Transformer's layers; of a classifier its head as well, in full.
+
+    Raises:
+        MisuseError: a rank below 1, an alpha that is not above 0; `peft` is not installed.
+    """
+
+    rank: int = 8
+    alpha: float = 16.0
+    dropout: float = 0.0
+    """In training, of what goes into the added matrices."""
+    seed: int = 0
+    """Of A."""
+
+    def __post_init__(self) -> None:
+        if self.rank < 1 or not self.alpha > 0 or not 0 <= self.dropout < 1:
+            raise MisuseError(
+                f"rank={self.rank}, alpha={self.alpha}, dropout={self.dropout}: expected at least 1, above 0, and a share in [0, 1)"
+            )
+
+    def attach(self, model: Checkpoint) -> Checkpoint:
+        anatomy(model.module)  # refuses an unknown architecture
+        layers = [name for name, part in model.module.named_modules() if type(part).__name__ in FEED_FORWARD]
+        targets = {
+            name: type(part).__name__
+            for name, part in model.module.named_modules()
+            if type(part).__name__ in _MATRICES and any(name.startswith(f"{layer}.") for layer in layers)
+        }
+        config = library().LoraConfig(
+            r=self.rank,
+            lora_alpha=self.alpha,
+            lora_dropout=self.dropout,
+            target_modules=list(targets),
+            fan_in_fan_out="Conv1D" in targets.values(),
+        )
+        inject(model.module, config, self.seed)
+        return model
+
+    def groups(self, model: Checkpoint, steps: int) -> Sequence[ParameterGroup]:
+        head = anatomy(model.module).head if isinstance(model, ReadingModel) else ()
+        return [*added(model.module, "lora_"), ParameterGroup(head)]
+
+    def detach(self, model: Checkpoint) -> Checkpoint:
+        merge(model.module)
+        return model

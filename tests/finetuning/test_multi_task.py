@@ -79,6 +79,6 @@ def test_one_model_learns_two_tasks(tiny: TransformersModel) -> None:
     asked = {"western": Classify(western, "{text}\nLanguage:"), "other": Classify(other, "{text}\nSpoken:")}
     rows = {name: split("languages", list(task.words or ()), words=8) for name, task in asked.items()}
     mixture = MultiTask({name: supervision(tiny, rows[name][0], task, rows=8) for name, task in asked.items()})
-    tuned = finetune(tiny, mixture, Recipe(steps=32, learning_rate=1e-3))
+    tuned = finetune(tiny, mixture, Recipe(steps=50, learning_rate=5e-4))
     for name, task in asked.items():
         assert_finetuning_improves(tiny, tuned.model, rows[name][1], "accuracy", task=task)

@@ -10,8 +10,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 
-from pytest_llm import LanguageModel, measure
-from pytest_llm.adversarial import Budget, EditScript, operations, perturbed_texts, sanitise
+from pytest_llm import LanguageModel, assert_robust, measure
+from pytest_llm.adversarial import BoundedLoss, Budget, EditScript, operations, perturbed_texts, sanitise
 
 OPENINGS = [
     "It was a fine morning, and the whole family walked to the village before breakfast.",
@@ -37,3 +37,11 @@ def test_what_is_hidden_in_a_text_costs_little(llm: LanguageModel, script: EditS
     """It costs much: fails on purpose."""
     cost = bits(llm, script.perturbed) / bits(llm, script.text)
     assert cost < 1.5, f"{cost:.2f} times as many bits as without the edits"
+
+
+def test_a_typo_spoils_little_of_what_comes_next(llm: LanguageModel) -> None:
+    """A search for the typo that costs the next words most, of each text; a gate on how many texts have one that costs much."""
+    beginnings = [{"text": text[:-20], "target": text[-20:]} for text in OPENINGS]
+    assert_robust(
+        llm, beginnings, attack="typo.swap", relation=BoundedLoss(1.0), budget=Budget(max_edits=1), max_success_rate=0.5
+    )

@@ -37,7 +37,7 @@ SHIPPED: Endings = {
     "test_entities.py": {"passed": 3},
     "test_contracts.py": {"passed": 10, "failed": 2},
     "test_human_ratings.py": {"passed": 3, "failed": 1},
-    "test_robustness.py": {"passed": 1, "failed": 1},
+    "test_robustness.py": {"passed": 2, "failed": 1},
     "test_pretraining.py": {"passed": 2},
     "test_transformer_core.py": {"passed": 6, "failed": 1, "skipped": 7},
 }
@@ -58,7 +58,10 @@ FAILURES = {
     "test_divergence.py": "mean_kld 0.* is not below 0.1: *test_four_bits_are_close_to_what_the_model_said]",
 }
 """What the summary says of those that fail on purpose."""
-MINILM: Endings = {"test_retrieval.py": {"passed": 1, "failed": 1}}
+MINILM: Endings = {
+    "test_retrieval.py": {"passed": 1, "failed": 1},
+    "test_attacked_classifier.py": {"passed": 1, "failed": 1},
+}
 
 
 def run(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:

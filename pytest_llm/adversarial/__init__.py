@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pytest_llm.adversarial.counter_example import CounterExample
     from pytest_llm.adversarial.edit import Edit, EditScript
     from pytest_llm.adversarial.operation import Operation
     from pytest_llm.adversarial.perturbations.families import operations
@@ -22,21 +23,38 @@ if TYPE_CHECKING:
         unreachable_ids,
     )
     from pytest_llm.adversarial.prompt_strategies import contexts, prompt_formats, token_edits
+    from pytest_llm.adversarial.relations.generation import ConsistentGeneration
+    from pytest_llm.adversarial.relations.label import InvariantLabel, MonotonicProbability, NoLabelRegression
+    from pytest_llm.adversarial.relations.likelihood import BoundedDivergence, BoundedLoss
+    from pytest_llm.adversarial.relations.relation import Relation
+    from pytest_llm.adversarial.relations.value import BoundedDrop, NoRegression
     from pytest_llm.adversarial.sanitising import sanitise
+    from pytest_llm.adversarial.search.attack import Search
     from pytest_llm.adversarial.strategies import edits, perturbed_texts, templates
     from pytest_llm.adversarial.table import Budget, CandidateTable, candidate_table
     from pytest_llm.adversarial.template import Filled, Template
     from pytest_llm.adversarial.token_edit import TokenEdit, TokenOperation, TokenScript
 
 _HOMES = {
+    "BoundedDivergence": "relations.likelihood",
+    "BoundedDrop": "relations.value",
+    "BoundedLoss": "relations.likelihood",
     "Budget": "table",
     "CandidateTable": "table",
+    "ConsistentGeneration": "relations.generation",
     "Context": "perturbations.length",
+    "CounterExample": "counter_example",
     "Edit": "edit",
     "EditScript": "edit",
     "Filled": "template",
+    "InvariantLabel": "relations.label",
+    "MonotonicProbability": "relations.label",
+    "NoLabelRegression": "relations.label",
+    "NoRegression": "relations.value",
     "Operation": "operation",
     "PromptFormat": "perturbations.prompt",
+    "Relation": "relations.relation",
+    "Search": "search.attack",
     "Template": "template",
     "TokenEdit": "token_edit",
     "TokenOperation": "token_edit",
@@ -59,14 +77,25 @@ _HOMES = {
 }
 
 __all__ = [
+    "BoundedDivergence",
+    "BoundedDrop",
+    "BoundedLoss",
     "Budget",
     "CandidateTable",
+    "ConsistentGeneration",
     "Context",
+    "CounterExample",
     "Edit",
     "EditScript",
     "Filled",
+    "InvariantLabel",
+    "MonotonicProbability",
+    "NoLabelRegression",
+    "NoRegression",
     "Operation",
     "PromptFormat",
+    "Relation",
+    "Search",
     "Template",
     "TokenEdit",
     "TokenOperation",

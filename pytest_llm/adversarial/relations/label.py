@@ -175,7 +175,7 @@ def _shown(example: Example, output: Any) -> Any:
         return {"labels": output}
     probabilities = _probabilities(output)
     label = _first(probabilities)
-    named = label
+    named = label.item() if isinstance(label, np.generic) else label
     choices = example.row.get("choices")
     if isinstance(output, ChoiceScores) and isinstance(choices, Sequence):
         named = choices[label]

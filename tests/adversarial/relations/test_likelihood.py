@@ -52,7 +52,7 @@ def test_what_comes_next_is_compared_token_by_token(tiny: TransformersModel, tar
         prefix = [] if tiny.prefix_token is None else [tiny.prefix_token]
         before, after = tiny.encode([text])[0], tiny.encode([target])[0] if target else []
         with torch.no_grad():
-            logits = tiny.module(torch.tensor([[*prefix, *before, *after]])).logits[0]
+            logits: torch.Tensor = tiny.module(torch.tensor([[*prefix, *before, *after]])).logits[0]
         return logits[len(prefix) + len(before) - 1 :][: max(1, len(after))].log_softmax(dim=-1)
 
     assert edited == pytest.approx(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -54,6 +55,16 @@ class Document:
     def sentences(self) -> tuple[Span, ...]:
         """Sentences with their closing marks, without the space between them."""
         return tuple(match.span() for match in _SENTENCE.finditer(self.text))
+
+    def sentence_at(self, site: int) -> int | None:
+        """The number of the sentence that begins with this word; None where none does."""
+        return self._first_words.get(site)
+
+    @cached_property
+    def _first_words(self) -> dict[int, int]:
+        starts = [start for start, _ in self.words]
+        first = ((bisect_left(starts, begin), end, number) for number, (begin, end) in enumerate(self.sentences))
+        return {site: number for site, end, number in first if site < len(starts) and starts[site] < end}
 
     def allows(self, start: int, end: int) -> bool:
         """Whether an edit of this stretch, or an insertion at it, leaves what is protected alone."""

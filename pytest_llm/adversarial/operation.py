@@ -95,12 +95,11 @@ def of_sentences(candidates: Callable[[str], Iterable[str]]) -> Proposer:
     """Proposals that replace a sentence, at the site of its first word."""
 
     def proposals(document: Document, site: int) -> Proposals:
-        start = document.words[site][0]
-        before = document.words[site - 1][1] if site else 0
-        for begin, end in document.sentences:
-            if begin <= start < end and before <= begin:
-                return ((begin, end, new) for new in candidates(document.text[begin:end]))
-        return ()
+        number = document.sentence_at(site)
+        if number is None:
+            return ()
+        start, end = document.sentences[number]
+        return ((start, end, new) for new in candidates(document.text[start:end]))
 
     return proposals
 

@@ -63,6 +63,13 @@ def test_a_planted_weakness_shrinks_to_its_words(seed: int) -> None:
     ]
 
 
+def test_a_planted_weakness_of_a_chinese_text_shrinks_to_its_word() -> None:
+    drawn = edits("我觉得这部电影非常精彩。", operations=operations("word", "typo"), budget=Budget(max_edits=4))
+    script = smallest(drawn, lambda script: "电影" not in script.perturbed)
+    assert len(script) == 1
+    assert set(script.edits[0].old) & set("电影")
+
+
 def test_it_shrinks_to_the_first_text_that_fails() -> None:
     seeds = ["A good film.", "A fine film.", "A bad film."]
     script = smallest(perturbed_texts(seeds, operations=TYPOS), lambda script: script.text != seeds[0])

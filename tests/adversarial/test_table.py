@@ -14,6 +14,7 @@ from pytest_llm import MisuseError
 from pytest_llm.adversarial.edit import EditScript
 from pytest_llm.adversarial.operation import Operation, at_end, at_start, of_gaps, of_sentences, of_words
 from pytest_llm.adversarial.perturbations.character import TYPOS
+from pytest_llm.adversarial.perturbations.families import EVERYTHING
 from pytest_llm.adversarial.table import Budget, candidate_table
 
 UPPER = Operation("test.upper", "character", "likely", 1, of_words(lambda word: [word.upper()]))
@@ -98,8 +99,8 @@ def test_enumeration_is_complete() -> None:
 def test_the_order_does_not_depend_on_the_hash_seed() -> None:
     code = (
         "from pytest_llm.adversarial.table import candidate_table as t\n"
-        "from pytest_llm.adversarial.perturbations.character import TYPOS\n"
-        f"print(list(t({TEXT!r}, TYPOS)))"
+        "from pytest_llm.adversarial.perturbations.families import EVERYTHING\n"
+        f"print(list(t({TEXT!r}, EVERYTHING)))"
     )
     seen = {
         subprocess.run(
@@ -108,7 +109,7 @@ def test_the_order_does_not_depend_on_the_hash_seed() -> None:
         for seed in ("0", "1")
     }
     assert len(seen) == 1
-    assert str(list(candidate_table(TEXT, TYPOS))).encode() in seen.pop()
+    assert str(list(candidate_table(TEXT, EVERYTHING))).encode() in seen.pop()
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from pytest_llm.adversarial.document import Document, is_han
 from pytest_llm.adversarial.operation import Operation, Proposals, Proposer, of_phrases, of_words, together
 from pytest_llm.adversarial.perturbations.lists import alternatives, groups, in_case_of
@@ -42,9 +40,11 @@ def _both_ways(text: str) -> dict[str, tuple[str]]:
     return pairs | {other: (word,) for word, (other,) in pairs.items()}
 
 
-_HAN_NEGATED = _pairs(
-    "是/不是 有/没有 会/不会 能/不能 要/不要 想/不想 好/不好 喜欢/不喜欢 可以/不可以 应该/不应该 知道/不知道 值得/不值得 "
-    "满意/不满意 推荐/不推荐 高兴/不高兴 同意/不同意 愿意/不愿意 精彩/不精彩 有趣/没趣 好看/不好看 好吃/不好吃"
+_HAN_NEGATED = of_phrases(
+    _pairs(
+        "是/不是 有/没有 会/不会 能/不能 要/不要 想/不想 好/不好 喜欢/不喜欢 可以/不可以 应该/不应该 知道/不知道 值得/不值得 "
+        "满意/不满意 推荐/不推荐 高兴/不高兴 同意/不同意 愿意/不愿意 精彩/不精彩 有趣/没趣 好看/不好看 好吃/不好吃"
+    )
 )
 _HAN_OPPOSITES = _both_ways(
     "好/坏 大/小 多/少 喜欢/讨厌 高兴/难过 精彩/无聊 容易/困难 美丽/丑陋 成功/失败 增加/减少 便宜/昂贵 好看/难看 好吃/难吃"
@@ -58,7 +58,7 @@ def negated(document: Document, site: int) -> Proposals:
     if word.lower() in _AUXILIARIES and not _is_not(document, site + 1):
         yield end, end, "not" if word.lower() == "can" else " not"
     elif is_han(word) and not document.text[:start].endswith(("不", "没", *_NOT_A_VERB)):
-        yield from of_phrases(_HAN_NEGATED)(document, site)
+        yield from _HAN_NEGATED(document, site)
 
 
 def affirmed(document: Document, site: int) -> Proposals:
@@ -97,11 +97,6 @@ def dropped(document: Document, site: int) -> Proposals:
         yield start, end, ""
 
 
-def opposite(word: str) -> Iterator[str]:
-    """The opposite of a describing word or verb."""
-    yield from alternatives("english_opposites.txt")(word)
-
-
 def _meaning(name: str, proposals: Proposer) -> Operation:
     return Operation(f"meaning.{name}", "word", "no", 4, proposals)
 
@@ -111,5 +106,5 @@ MEANING = (
     _meaning("affirm", affirmed),
     _meaning("number", together(of_words(other_numbers), other_chinese_numbers)),
     _meaning("drop", dropped),
-    _meaning("opposite", together(of_words(opposite), of_phrases(_HAN_OPPOSITES))),
+    _meaning("opposite", together(of_words(alternatives("english_opposites.txt")), of_phrases(_HAN_OPPOSITES))),
 )

@@ -20,7 +20,7 @@ OPENINGS_HAN = ("对了，", "顺便说一下，", "我说过，", "今天是星
 
 def swapped(document: Document, site: int) -> Proposals:
     """A sentence and the next one in the other order, if they stand on one line."""
-    found = _sentence(document, site)
+    found = document.sentence_at(site)
     if found is None or found + 1 >= len(document.sentences):
         return
     (start, end), (following, last) = document.sentences[found : found + 2]
@@ -31,21 +31,11 @@ def swapped(document: Document, site: int) -> Proposals:
 
 def repeated(document: Document, site: int) -> Proposals:
     """A sentence said twice."""
-    found = _sentence(document, site)
+    found = document.sentence_at(site)
     if found is not None:
         start, end = document.sentences[found]
         space = "" if has_han(document.text[start:end]) else " "
         yield end, end, space + document.text[start:end]
-
-
-def _sentence(document: Document, site: int) -> int | None:
-    """Which sentence begins with this word, if one does."""
-    start = document.words[site][0]
-    before = document.words[site - 1][1] if site else 0
-    for number, (begin, end) in enumerate(document.sentences):
-        if before <= begin <= start < end:
-            return number
-    return None
 
 
 def _sentence_operation(name: str, proposals: Proposer, preserves: Preserves = "likely", cost: float = 3) -> Operation:

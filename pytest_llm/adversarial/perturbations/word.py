@@ -50,16 +50,6 @@ def expanded(word: str) -> Iterator[str]:
             yield from (in_case_of(word[:1], one) for one in long)
 
 
-def inflected(word: str) -> Iterator[str]:
-    """Another form of the same verb or noun, as Morpheus has it (Tan et al. 2020)."""
-    yield from alternatives("english_inflections.txt")(word)
-
-
-def person(document: Document, site: int) -> Proposals:
-    """Another name of a person, of the same line of the list: girls for girls, boys for boys."""
-    return together(of_words(alternatives("english_names.txt")), _phrases("chinese_names.txt"))(document, site)
-
-
 def repeated(word: str) -> Iterator[str]:
     """The word twice."""
     yield word + word if is_han(word) else f"{word} {word}"
@@ -103,11 +93,13 @@ def _phrases(name: str) -> Proposer:
     return proposals
 
 
-def _number(document: Document, site: int) -> Proposals:
-    """In digits or in words, in the language of the text: "3" of a Chinese text is no "three"."""
-    if has_han(document.text):
-        return chinese_numbers(document, site)
-    return together(of_words(in_digits), of_words(in_words))(document, site)
+def _english(proposer: Proposer) -> Proposer:
+    """Proposals for texts without Chinese characters alone: "3" of a Chinese text is no "three"."""
+
+    def proposals(document: Document, site: int) -> Proposals:
+        return () if has_han(document.text) else proposer(document, site)
+
+    return proposals
 
 
 def _word(name: str, proposals: Proposer, cost: float = 2) -> Operation:
@@ -116,17 +108,17 @@ def _word(name: str, proposals: Proposer, cost: float = 2) -> Operation:
 
 WORDS = (
     _word("contraction", together(contracted, of_words(expanded)), 1),
-    _word("number", _number, 1),
+    _word("number", together(_english(together(of_words(in_digits), of_words(in_words))), chinese_numbers), 1),
     _word("number_format", of_words(grouped), 1),
     _word("spelling", of_words(alternatives("english_spellings.txt")), 1),
     _word("script", of_words(traditional), 1),
     _word(
         "synonym", together(agreeing(of_words(alternatives("english_synonyms.txt"))), _phrases("chinese_synonyms.txt"))
     ),
-    _word("name", person),
+    _word("name", together(of_words(alternatives("english_names.txt")), _phrases("chinese_names.txt"))),
     _word("city", together(of_words(alternatives("english_cities.txt")), _phrases("chinese_cities.txt"))),
     _word("filler", filler),
-    _word("inflection", of_words(inflected), 3),
+    _word("inflection", of_words(alternatives("english_inflections.txt")), 3),
     _word("repeat", of_words(repeated), 3),
     _word("reorder", reordered, 3),
 )

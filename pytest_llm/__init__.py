@@ -34,6 +34,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pytest_llm.assertions.answers import assert_exact_match_above, assert_squad_f1_above
+    from pytest_llm.assertions.any_text import (
+        assert_sanitiser_restores,
+        assert_special_tokens_isolated,
+        assert_terminates,
+    )
     from pytest_llm.assertions.classification import (
         assert_accuracy_above,
         assert_balanced_accuracy_above,
@@ -219,9 +224,12 @@ _HOMES = {
     "assert_robust": "assertions.robustness",
     "assert_rouge_above": "assertions.overlap",
     "assert_same_top_above": "assertions.divergence",
+    "assert_sanitiser_restores": "assertions.any_text",
     "assert_save_load_identical": "assertions.contracts",
+    "assert_special_tokens_isolated": "assertions.any_text",
     "assert_squad_f1_above": "assertions.answers",
     "assert_ter_below": "assertions.overlap",
+    "assert_terminates": "assertions.any_text",
     "assert_throughput_above": "assertions.efficiency",
     "assert_tokenizer_round_trips": "assertions.contracts",
     "assert_wer_below": "assertions.transcription",
@@ -316,9 +324,12 @@ __all__ = [
     "assert_robust",
     "assert_rouge_above",
     "assert_same_top_above",
+    "assert_sanitiser_restores",
     "assert_save_load_identical",
+    "assert_special_tokens_isolated",
     "assert_squad_f1_above",
     "assert_ter_below",
+    "assert_terminates",
     "assert_throughput_above",
     "assert_tokenizer_round_trips",
     "assert_wer_below",

@@ -188,8 +188,8 @@ def assert_save_load_identical(
 
 
 @assertion
-def assert_finite_logits(model: Any, *, length: int | None = None) -> Measurement:
-    """Assert that all logits are numbers, from one token up to the edge of the context.
+def assert_finite_logits(model: Any, *, length: int | None = None, texts: Texts = None) -> Measurement:
+    """Assert that all logits are numbers, from one token up to the edge of the context, or of each text.
 
     Random tokens are read, 1, 2 and `length` of them. An error on the way is a failure: a model has to read as much as it says.
 
@@ -197,6 +197,7 @@ def assert_finite_logits(model: Any, *, length: int | None = None) -> Measuremen
         model: see the module's text.
         length: the longest text; None: the context length that the model states. For a long context that is slow, and takes
             memory for that many logits of a model that has no `logits_to_keep`.
+        texts: these, as far as `length` goes, in the place of random tokens; any, also those that a strategy draws.
 
     Raises:
         QualityError: a logit is NaN or infinite, or a length cannot be read.
@@ -205,7 +206,7 @@ def assert_finite_logits(model: Any, *, length: int | None = None) -> Measuremen
     from pytest_llm.inference.contracts.finiteness import finiteness
     from pytest_llm.models.network import as_network
 
-    return conclude(judge_contract(finiteness(as_network(model), length)))
+    return conclude(judge_contract(finiteness(as_network(model), length, texts)))
 
 
 @assertion

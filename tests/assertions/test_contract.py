@@ -91,7 +91,7 @@ PEOPLE = {  # no outputs to be judged: promises of their own, in test_human_eval
     "assert_preference_above",
     "assert_rating_above",
 }
-CONTRACTS = {  # no outputs, no metric, no limit: promises of their own, in test_contracts.py
+CONTRACTS = {  # no outputs, no metric, no limit: promises of their own, in test_contracts.py, test_any_text.py
     "assert_attention_close",
     "assert_batch_invariant",
     "assert_cache_consistent",
@@ -102,6 +102,9 @@ CONTRACTS = {  # no outputs, no metric, no limit: promises of their own, in test
     "assert_finite_logits",
     "assert_padding_invariant",
     "assert_save_load_identical",
+    "assert_sanitiser_restores",
+    "assert_special_tokens_isolated",
+    "assert_terminates",
     "assert_tokenizer_round_trips",
 }
 ALL = sorted(

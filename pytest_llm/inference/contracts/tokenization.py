@@ -55,7 +55,7 @@ def round_trips(model: Any, texts: Sequence[str] | None, exactly: Exactness | No
         exactly: "text": `decode(encode(x)) == x`; "tokens": `encode(decode(encode(x))) == encode(x)`, all that a tokenizer
             that lower-cases, composes or drops spaces can promise. None: "text" unless the tokenizer is one of these.
     """
-    tokenizer, name = _tokenizer(model)
+    tokenizer, name = tokenizer_of(model)
     if exactly not in ("text", "tokens", None):
         raise MisuseError(f"exactly={exactly!r}: expected 'text', 'tokens' or None")
     normalises = _why_not_exact(tokenizer)
@@ -116,7 +116,12 @@ def _decode(tokenizer: Any, tokens: list[int]) -> str:
     return text
 
 
-def _tokenizer(model: Any) -> tuple[Any, str]:
+def tokenizer_of(model: Any) -> tuple[Any, str]:
+    """The tokenizer of a model, or what is one itself, and what it is called.
+
+    Raises:
+        MisuseError: there is none.
+    """
     if isinstance(model, str | Path):
         model = load_model(model)
     if isinstance(model, Checkpoint):

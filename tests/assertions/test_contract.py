@@ -91,6 +91,11 @@ PEOPLE = {  # no outputs to be judged: promises of their own, in test_human_eval
     "assert_preference_above",
     "assert_rating_above",
 }
+ROBUSTNESS = {  # of edited texts: promises of their own, in test_robustness.py
+    "assert_minimum_functionality",
+    "assert_no_robustness_regression",
+    "assert_robust",
+}
 CONTRACTS = {  # no outputs, no metric, no limit: promises of their own, in test_contracts.py, test_any_text.py
     "assert_attention_close",
     "assert_batch_invariant",
@@ -108,7 +113,12 @@ CONTRACTS = {  # no outputs, no metric, no limit: promises of their own, in test
     "assert_tokenizer_round_trips",
 }
 ALL = sorted(
-    {name for name in pytest_llm.__all__ if name.startswith("assert_")} - TIMES_AND_SIZES - CHANGES - PEOPLE - CONTRACTS
+    {name for name in pytest_llm.__all__ if name.startswith("assert_")}
+    - TIMES_AND_SIZES
+    - CHANGES
+    - PEOPLE
+    - CONTRACTS
+    - ROBUSTNESS
 )
 NEEDED: dict[str, dict[str, Any]] = {
     **{name: {"reference": "tiny-decoder"} for name in DIVERGENCE},

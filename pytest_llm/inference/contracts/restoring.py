@@ -61,7 +61,7 @@ def _case(text: str, edited: str, clean: str, one: Any, other: Any) -> Case:
 def _distance(one: Any, other: Any) -> float:
     """The largest difference of two answers in probability, or log-likelihood; of words and sets 0 or ∞."""
     if isinstance(one, Mapping):
-        return max(abs(one.get(label, 0.0) - other.get(label, 0.0)) for label in {*one, *other})
+        return float(max(abs(one.get(label, 0.0) - other.get(label, 0.0)) for label in {*one, *other}))
     if isinstance(one, ChoiceScores):
         one, other = one.log_likelihoods, other.log_likelihoods
     if isinstance(one, np.ndarray):

@@ -123,3 +123,11 @@ def half_pruned(model: Any) -> Any:
 def test_what_cannot_be_quantised_is_refused(make: Callable[[], Any], complaint: str) -> None:
     with pytest.raises(MisuseError, match=complaint):
         quantize(make())
+
+
+@pytest.mark.slow
+@pytest.mark.smollm2
+def test_eight_bits_keep_a_real_model_and_two_do_not(smollm2: Any) -> None:
+    assert_recovery_above(quantize(smollm2).model, smollm2, HELD_OUT[:3], "perplexity", 0.93)
+    with pytest.raises(QualityError, match=r"perplexity_recovery .* is not above 0.93"):
+        assert_recovery_above(quantize(smollm2, bits=2).model, smollm2, HELD_OUT[:3], "perplexity", 0.93)

@@ -18,9 +18,13 @@ def identity(module: torch.nn.Module, tokenizer: Any) -> Identity:
 
 
 def weights_digest(module: torch.nn.Module) -> str:
-    """Of names, shapes, types and every bit of the tensors, wherever they are; as `fingerprint`, at the speed of memory."""
+    """Of names, shapes, types and every bit of the tensors, wherever they are; as `fingerprint`, at the speed of memory.
+
+    Empty where that would not be all: weights that are no plain tensors, or that a layer packs into an object of its own.
+    """
     named = [*module.named_parameters(), *module.named_buffers()]
-    if not are_plain([tensor for _, tensor in named]):
+    packed = any(not isinstance(value, torch.Tensor) for value in module.state_dict(keep_vars=True).values())
+    if packed or not are_plain([tensor for _, tensor in named]):
         return ""
     digest = hashlib.sha256()
     for name, tensor in named:

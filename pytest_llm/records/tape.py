@@ -128,6 +128,12 @@ def _differences(stored: Measurement, settings: Any, examples: Sequence[Example]
         yield f"task: {stored.signature} was recorded, this is {task}"
     then = {example.id: example for example in stored.examples}
     now = {example.id: example for example in examples}
+    if stored.stopped is not None:
+        yield (
+            f"it stopped early, {stored.stopped.sentence}; that decided the gate of its run and can decide no other: record it "
+            f"with --llm-stop=off, or without early_stop on the assertion"
+        )
+        return  # the examples that were not asked about are no change of the data
     limited = " (recorded with --llm-limit)" if stored.left_out else ""
     for title, names in (
         ("not in the record", [one.label for id_, one in now.items() if id_ not in then]),

@@ -19,6 +19,7 @@ from pytest_llm.records.measurement import measurement_as_data
 from pytest_llm.records.numbers import encoded
 from pytest_llm.records.run_record import TestResult, read_record, record_text
 from pytest_llm.records.tape import RecordedTape
+from pytest_llm.stopping.watch import Stopped
 from pytest_llm.tasks.generate import Generate
 from pytest_llm.verdict import Measurement
 from tests.stub_models import TableModel, Writer
@@ -97,6 +98,17 @@ def test_another_task_and_other_settings_are_refused(tmp_path: Path) -> None:
         tape(tmp_path, m).measured(Bleu(), EXAMPLES, Generate(max_tokens=5).signature)
     with pytest.raises(MisuseError, match=r"settings: none were recorded, these are \{'lowercase': True\}"):
         tape(tmp_path, m).measured(Bleu(lowercase=True), EXAMPLES, Generate().signature)
+
+
+def test_what_stopped_early_is_refused_with_where_it_stopped_and_what_to_do(tmp_path: Path) -> None:
+    """Not as data that have changed: what it was not asked about is no part of its record."""
+    stopped = Stopped("passes", None, evaluated=3, units=5, share=0.4, low=1.0, high=2.0)
+    with pytest.raises(MisuseError) as refused:
+        tape(tmp_path, replace(perplexity(), stopped=stopped)).measured(Perplexity(), EXAMPLES, None)
+    message = str(refused.value)
+    assert "as this test measures it: it stopped early, after 3 of 5 documents (40 % of their length)" in message
+    assert "record it with --llm-stop=off, or without early_stop" in message
+    assert "not in the record" not in message
 
 
 def test_each_is_handed_out_once_in_order(tmp_path: Path) -> None:

@@ -31,7 +31,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_models_data_and_types_are_in_the_wheel(installed: Path) -> None:
-    for name in ("py.typed", "embedded/models/tiny-decoder/model.safetensors", "embedded/data/held_out.jsonl"):
+    models = [f"embedded/models/{name}/model.safetensors" for name in ("tiny-decoder", "tiny-encoder")]
+    for name in ("py.typed", *models, "embedded/data/held_out.jsonl"):
         assert (installed / "pytest_llm" / name).is_file()
     assert {path.name for path in installed.iterdir() if not path.name.endswith(".dist-info")} == {"pytest_llm"}
 

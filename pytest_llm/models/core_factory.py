@@ -37,7 +37,10 @@ STYLES: dict[Architecture, dict[str, Any]] = {
     "encoder-decoder": _POST_NORM,
 }
 """As BERT, Llama and BART."""
-TRAINED: dict[Architecture, str] = {"decoder": "models/tiny-decoder"}
+TRAINED: dict[Architecture, str] = {
+    "encoder": "models/tiny-encoder",
+    "decoder": "models/tiny-decoder",
+}
 """Shipped checkpoints."""
 _FRAMES: dict[Architecture, str] = {
     "encoder": "<|endoftext|> $A <|endoftext|>",
@@ -91,11 +94,14 @@ def trained_model(architecture: Architecture, device: str = "cpu") -> CoreModel:
 @cache
 def _tokenizer(architecture: Architecture) -> Any:
     """That of tiny-decoder, with a token for masks and one for padding, and an end where the architecture wants one."""
+    from tokenizers import AddedToken
     from tokenizers.processors import TemplateProcessing
     from transformers import AutoTokenizer
 
     tokenizer: Any = AutoTokenizer.from_pretrained(embedded(TRAINED["decoder"]))
-    tokenizer.add_special_tokens({"mask_token": "<|mask|>", "pad_token": "<|pad|>"})
+    # as RoBERTa's: the space before it belongs to the word that it hides
+    mask = AddedToken("<|mask|>", lstrip=True, normalized=False)
+    tokenizer.add_special_tokens({"mask_token": mask, "pad_token": "<|pad|>"})
     if architecture in _FRAMES:
         frame = TemplateProcessing(
             single=_FRAMES[architecture], special_tokens=[("<|endoftext|>", tokenizer.eos_token_id)]

@@ -31,7 +31,7 @@ from pytest_llm.transformer.architectures import (
 )
 from pytest_llm.transformer.encoder import Encoder
 from pytest_llm.transformer.generation import Choose, Sampling, beam_search, generate, greedy
-from pytest_llm.transformer.weights.files import load
+from pytest_llm.transformer.weights.files import is_ours, load
 
 PROMPTS_AT_ONCE = 16
 
@@ -159,17 +159,27 @@ def core_model(
     return _WRAPPERS[type(core)](core, tokenizer, name=name, labels=labels)
 
 
-def load_core_model(folder: Path, *, device: str = "cpu", name: str | None = None) -> CoreModel:
+def load_core_model(
+    folder: Path, *, device: str = "cpu", dtype: str | None = None, name: str | None = None
+) -> CoreModel:
     """The checkpoint in a folder, published or of ours, carried by the Transformer of this package, with its tokenizer.
+
+    Args:
+        folder: with `config.json`, safetensors and the files of the tokenizer.
+        device: where it runs.
+        dtype: the name of a type of torch, such as "bfloat16"; by default that of the weights.
+        name: how reports call it; by default as the folder.
 
     Raises:
         MisuseError: no weights or tokenizer there, a family that is not known.
     """
-    from transformers import AutoTokenizer
+    from transformers import AutoTokenizer, PretrainedConfig
 
-    core = load(folder).to(device)
+    core = load(folder).to(device, None if dtype is None else getattr(torch, dtype))
     try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+        # transformers would warn that it does not know our configuration, of which a tokenizer needs nothing
+        known = {"config": PretrainedConfig()} if is_ours(folder) else {}
+        tokenizer: Any = AutoTokenizer.from_pretrained(folder, **known)
     except (OSError, ValueError) as error:
         raise MisuseError(f"no tokenizer can be read from {str(folder)!r}: {error}") from None
     return core_model(core, tokenizer, name=name or folder.name)

@@ -50,6 +50,8 @@ Dtype: TypeAlias = Literal["auto", "float32", "bfloat16", "float16"]
 Loaded = TypeVar("Loaded")
 
 DEFAULT_MODEL = "tiny-decoder"
+SHIPPED = (DEFAULT_MODEL, "tiny-encoder")
+"""Names of the models that come with the plugin."""
 SMOLLM2_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 MINILM_NAME = "all-MiniLM-L6-v2"
 
@@ -86,11 +88,12 @@ def load_model(
     allow_pickle: bool = False,
 ) -> Pretrained:
     """Load a language model with `transformers`: causal, masked (BERT), encoder-decoder (T5), with a head for sequences or
-    tokens, or an encoder without one, which embeds, as its configuration says.
+    tokens, or an encoder without one, which embeds, as its configuration says. Folders that `transformer.weights.files.save`
+    wrote are carried by the Transformer of this package.
 
     Args:
-        source: a checkpoint folder, a `.gguf` file, a hub id, "tiny-decoder" (shipped), "smollm2" or "minilm" (the extras of
-            these names).
+        source: a checkpoint folder, a `.gguf` file, a hub id, the name of a shipped model ("tiny-decoder", "tiny-encoder"),
+            "smollm2" or "minilm" (the extras of these names).
         device: "auto" (this worker's GPU, else Apple's, else the CPU), "cpu", "cuda", "cuda:1", "mps".
         dtype: "auto" is float32 on the CPU and the checkpoint's own type on a GPU; or "float32", "bfloat16", "float16".
         trust_remote_code: let the checkpoint bring its own Python code.
@@ -115,6 +118,8 @@ def load_model(
     else:
         origin, name = str(path), MINILM_NAME if source == "minilm" else path.name
         _check_folder(path, allow_pickle)
+        if (core := _core_of(path, place, dtype)) is not None:
+            return core
 
     import torch
     from transformers import AutoConfig, AutoTokenizer
@@ -137,6 +142,19 @@ def load_model(
     )
     _refuse_random_weights(source, module, found)
     return _wrapped(kind, module.to(place), tokenizer, name, origin)
+
+
+def _core_of(folder: Path, device: str, dtype: Dtype) -> CoreModel | None:
+    """The Transformer of this package in a folder, if there is one."""
+    from pytest_llm.transformer.weights.files import is_ours
+
+    if not is_ours(folder):
+        return None
+    share_cores()
+    from pytest_llm.models.core_model import load_core_model
+
+    stored = "float32" if device == "cpu" else None
+    return load_core_model(folder, device=device, dtype=stored if dtype == "auto" else dtype)
 
 
 def _refuse_random_weights(source: str | Path, module: Any, found: dict[str, Any]) -> None:
@@ -225,8 +243,8 @@ def checkpoint_at(source: str) -> Path | None:
         if path.suffix.lower() != ".gguf":
             raise MisuseError(f"{source!r} is a file, but no .gguf; of other checkpoints give the folder")
         return path.resolve()
-    if source == DEFAULT_MODEL:
-        return embedded(f"models/{DEFAULT_MODEL}")
+    if source in SHIPPED:
+        return embedded(f"models/{source}")
     if source == "smollm2":
         return smollm2_file()
     if source == "minilm":

@@ -35,7 +35,7 @@ class DenoisingObjective:
     start_token: int
     """What the decoder begins with."""
     end_token: int
-    """What it ends with."""
+    """What it ends with; sources too, as the tokenizers of BART and T5 end them."""
     share: float = 0.3
     """Of the tokens of each row that are hidden."""
     mean_span: float = 3.0
@@ -62,7 +62,8 @@ class DenoisingObjective:
         tokens, _ = self.stream.rows(self.rows, self.length, generator)
         source = torch.stack([self._corrupted(row, generator) for row in tokens])
         start, end = (tokens.new_full((self.rows, 1), token) for token in (self.start_token, self.end_token))
-        return Batch({"source": source, "target": torch.cat([start, tokens], dim=1)}, torch.cat([tokens, end], dim=1))
+        inputs = {"source": torch.cat([source, end], dim=1), "target": torch.cat([start, tokens], dim=1)}
+        return Batch(inputs, torch.cat([tokens, end], dim=1))
 
     def _corrupted(self, row: Tensor, generator: torch.Generator) -> Tensor:
         """Kept and hidden stretches in turn; the row begins with a kept one."""

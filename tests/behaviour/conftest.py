@@ -8,6 +8,7 @@ import scipy.stats
 import transformers
 
 import pytest_llm.assertions.quality
+import pytest_llm.models.core_factory
 
 # A run inside this process forgets the modules that it imports. These cannot be imported twice, or take long (Hypothesis'
 # plugin imports the last one at the end of every run), so they are loaded before.
@@ -16,6 +17,7 @@ LOADED_BEFORE = (
     transformers.LlamaForCausalLM,
     transformers.PreTrainedTokenizerFast,
     pytest_llm.assertions.quality,
+    pytest_llm.models.core_factory,
     hypothesis.internal.observability,
 )
 

@@ -56,6 +56,9 @@ def test_shipped_weights_are_shared_and_fresh_ones_are_not(pytester: pytest.Pyte
             assert transformer_decoder(trained=True) is transformer_decoder(trained=True)
             assert transformer_decoder(trained=True).name == "tiny-decoder"
 
+        def test_trained_encoder(transformer_encoder):
+            assert transformer_encoder(trained=True).name == "tiny-encoder"
+
         def test_fresh(transformer_decoder):
             one, same, other = (transformer_decoder("small", seed=seed) for seed in (1, 1, 2))
             weights = [model.core.body.embedding.tokens.weight for model in (one, same, other)]
@@ -71,11 +74,28 @@ def test_shipped_weights_are_shared_and_fresh_ones_are_not(pytester: pytest.Pyte
             with pytest.raises(MisuseError, match="trained weights have the size"):
                 transformer_decoder("small", trained=True)
 
-        def test_none_is_shipped(transformer_encoder):
-            with pytest.raises(MisuseError, match="no trained encoder is shipped, only: decoder"):
-                transformer_encoder(trained=True)
+        def test_none_is_shipped(transformer_encoder_decoder):
+            with pytest.raises(MisuseError, match="no trained encoder-decoder is shipped, only: encoder, decoder"):
+                transformer_encoder_decoder(trained=True)
         """,
         "-k",
         "cpu",
     )
-    result.assert_outcomes(passed=4, deselected=4)
+    result.assert_outcomes(passed=5, deselected=5)
+
+
+def test_a_folder_of_ours_is_a_model_for_the_command_line(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        """
+        from pytest_llm import embedded, load_model
+
+        def test_it(llm, capfd):
+            assert type(llm).__name__ == "CoreMaskedModel" and llm.name == "tiny-encoder"
+            for source in ("tiny-encoder", str(embedded("models/tiny-encoder"))):
+                assert load_model(source, device="cpu").fingerprint() is not None
+            assert capfd.readouterr().err == ""  # no complaint of transformers about a configuration that it does not know
+        """,
+        "--llm-model=tiny-encoder",
+    )
+    result.assert_outcomes(passed=1)

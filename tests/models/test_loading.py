@@ -12,10 +12,13 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from pytest_llm import MisuseError, embedded, load_model, measure
+from pytest_llm.models.core_factory import fresh_model
+from pytest_llm.models.core_model import CoreMaskedModel
 from pytest_llm.models.encoder_decoder_model import EncoderDecoderModel
 from pytest_llm.models.loading import as_language_model, kind_of
 from pytest_llm.models.masked_model import MaskedModel
 from pytest_llm.models.transformers_model import TransformersModel
+from pytest_llm.transformer.weights.files import save
 from tests.stub_models import CharacterModel, MaskedTable, PairTable, UniformModel
 from tests.tiny_checkpoints import TEXTS, tiny_bart, tiny_bert, tiny_distilbert, tiny_roberta, tiny_t5
 
@@ -238,3 +241,16 @@ def test_progress_bars_of_the_library_are_left_as_they_were() -> None:
     assert logging.is_progress_bar_enabled()
     load_model("tiny-decoder", device="cpu")
     assert logging.is_progress_bar_enabled()
+
+
+@pytest.mark.parametrize(("dtype", "stored"), [("auto", torch.float32), ("bfloat16", torch.bfloat16)])
+def test_a_transformer_of_ours_is_loaded_from_its_folder(dtype: Any, stored: torch.dtype, tmp_path: Path) -> None:
+    own = fresh_model("encoder")
+    assert isinstance(own, CoreMaskedModel)
+    save(own.core.bfloat16(), tmp_path / "mine")
+    own.tokenizer.save_pretrained(tmp_path / "mine")
+    model = load_model(tmp_path / "mine", device="cpu", dtype=dtype)
+    assert isinstance(model, CoreMaskedModel)
+    assert (model.name, model.module.dtype) == ("mine", stored)  # on the CPU in float32, whatever the file has
+    assert model.core.config == own.core.config
+    assert torch.equal(model.core.body.embedding.tokens.weight.bfloat16(), own.core.body.embedding.tokens.weight)

@@ -34,8 +34,9 @@ def test_the_target_is_the_text_and_the_source_has_masks_for_spans() -> None:
     assert (target[:, 0] == START).all()
     assert torch.equal(target[:, 1:], wanted[:, :-1])
     assert (wanted[:, -1] == END).all()
-    assert source.shape == (8, 40 - 12 + 4)  # 12 tokens in 4 spans
-    for row, whole in zip(source.tolist(), wanted[:, :-1].tolist(), strict=True):
+    assert source.shape == (8, 40 - 12 + 4 + 1)  # 12 tokens in 4 spans, and the end
+    assert (source[:, -1] == END).all()
+    for row, whole in zip(source[:, :-1].tolist(), wanted[:, :-1].tolist(), strict=True):
         assert row.count(MASK) == 4
         assert row[0] == whole[0]
         assert all(MASK not in pair or pair[0] != pair[1] for pair in pairwise(row))

@@ -54,6 +54,15 @@ def save(model: nn.Module, folder: Path) -> Path:
     return folder
 
 
+def is_ours(folder: Path) -> bool:
+    """Whether `save` wrote what is there. Of what cannot be read it is not said why; whoever loads it says so."""
+    try:
+        stated = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(stated, dict) and stated.get("model_type") == MODEL_TYPE
+
+
 def load(folder: Path, *, architecture: str | None = None) -> nn.Module:
     """The model in a folder, of ours or published, on the CPU, in the type of its weights, in evaluation mode.
 

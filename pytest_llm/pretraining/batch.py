@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
+from torch.nn.utils.rnn import pad_sequence
 
 from pytest_llm.errors import MisuseError
 
@@ -35,7 +36,7 @@ class Batch:
 
 Objective: TypeAlias = Callable[[int], Batch]
 """Batch number n. It is the same whenever it is asked for: that is what makes a run resumable."""
-Loss: TypeAlias = Callable[[nn.Module, Batch], Tensor]
+Loss: TypeAlias = Callable[[Any, Batch], Tensor]
 """What is made small: a sum over the targets of a batch. The trainer divides it by their number."""
 
 
@@ -59,10 +60,27 @@ def total_loss(model: nn.Module, batch: Batch) -> Tensor:
 
 
 @torch.inference_mode()
+def predictions(model: nn.Module, batch: Batch) -> tuple[list[int], list[int]]:
+    """What the model finds most probable wherever there is a target, and the targets: for `assert_accuracy_above` and its like.
+
+    Raises:
+        MisuseError: there is no target at all.
+    """
+    wanted = batch.targets != IGNORED
+    if not wanted.any():
+        raise MisuseError("a batch has no targets: there is nothing to be right about")
+    found: list[int] = logits_of(model, batch).argmax(dim=-1)[wanted].tolist()
+    return found, batch.targets[wanted].tolist()
+
+
 def accuracy(model: nn.Module, batch: Batch) -> float:
     """The share of targets to which the model gives the highest logit: masked accuracy, for masked tokens."""
-    wanted = batch.targets != IGNORED
-    right = logits_of(model, batch).argmax(dim=-1)[wanted] == batch.targets[wanted]
-    if not len(right):
-        raise MisuseError("a batch has no targets: there is nothing to be right about")
-    return float(right.double().mean())
+    found, targets = predictions(model, batch)
+    return sum(one == other for one, other in zip(found, targets, strict=True)) / len(targets)
+
+
+def padded(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    """Rows of tokens behind each other, `[rows, longest]`, padded on the right, and a mask: 1 for tokens, 0 for padding."""
+    tensors = [torch.tensor(row) for row in rows]
+    masks = [torch.ones_like(row) for row in tensors]
+    return pad_sequence(tensors, batch_first=True), pad_sequence(masks, batch_first=True)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import lzma
 from functools import cache
-from typing import Any
+from typing import Any, TypeAlias
 
 from transformers import AutoTokenizer
 
-from pytest_llm import embedded
+from pytest_llm import embedded, load_examples
 from pytest_llm.pretraining.stream import Stream, stream_of
+
+Texts: TypeAlias = list[str]
 
 
 @cache
@@ -27,3 +29,18 @@ def novels() -> Stream:
     with lzma.open(embedded("data/austen_train.txt.xz"), "rt", encoding="utf-8") as lines:
         paragraphs = [line.strip() for line, _ in zip(lines, range(600), strict=False)]
     return stream_of(tokenizer(), paragraphs, separator=0)
+
+
+@cache
+def four_languages() -> tuple[list[Texts], list[Texts]]:
+    """Shipped texts in English, German, Chinese and Spanish: 150 of each to learn from, 50 to be asked about."""
+    german, chinese, spanish = (
+        load_examples(embedded(f"data/translation_{pair}.jsonl")) for pair in ("en_de", "en_zh", "es_en")
+    )
+    texts = [
+        [example.text for example in german],
+        [str(example.target) for example in german],
+        [str(example.target) for example in chinese],
+        [example.text for example in spanish],
+    ]
+    return [of_language[:150] for of_language in texts], [of_language[150:] for of_language in texts]

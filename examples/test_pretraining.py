@@ -12,11 +12,23 @@ from typing import Any
 import pytest
 import torch
 
-from pytest_llm import assert_perplexity_below, embedded, load_examples
+from pytest_llm import (
+    Embed,
+    assert_mrr_above,
+    assert_perplexity_below,
+    assert_recall_at_k_above,
+    embedded,
+    load_examples,
+)
 from pytest_llm.models.core_factory import fresh_model
+from pytest_llm.models.core_model import core_model
 from pytest_llm.pretraining.causal import CausalObjective
+from pytest_llm.pretraining.cross_view import CrossViewObjective, TwoViews, views_of
 from pytest_llm.pretraining.stream import stream_of
 from pytest_llm.pretraining.trainer import Recipe, Trainer
+from pytest_llm.transformer.architectures import TextEmbedder
+from pytest_llm.transformer.config import Config
+from pytest_llm.transformer.fresh import fresh
 
 HELD_OUT = [" ".join(example.text.split()[:40]) for example in load_examples(embedded("data/held_out.jsonl"))]
 RECIPE = Recipe(steps=120, learning_rate=1e-2, warm_up=10)
@@ -52,3 +64,20 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(
     assert before + list(resumed.run(until=6)) == losses
     for one, other in zip(whole.model.parameters(), resumed.model.parameters(), strict=True):
         assert torch.equal(one, other)
+
+
+def test_an_embedder_finds_the_translation_of_a_text() -> None:
+    """Cross-view prediction: a text and its translation are two views of one thing, to be told from those of other texts."""
+    rows = load_examples(embedded("data/translation_en_de.jsonl"))
+    tokenizer = fresh_model("encoder").tokenizer
+    shape = Config(vocabulary=len(tokenizer), width=64, layers=1, heads=4, max_length=512)
+    embedder = fresh(TextEmbedder, shape)
+    pairs = views_of(tokenizer, [(row.text, row.target) for row in rows[:150]], length=48)
+    recipe = Recipe(steps=20, learning_rate=1e-3, warm_up=10)
+    list(Trainer(TwoViews(embedder, temperature=0.1), CrossViewObjective(pairs, rows=32), recipe).run())
+
+    unseen = rows[150:]
+    questions = [{"text": row.text, "target": [row.id]} for row in unseen]
+    task = Embed({row.id: row.target for row in unseen})
+    assert_recall_at_k_above(core_model(embedder, tokenizer), questions, 0.2, task=task, k=5)  # by chance 0.1
+    assert_mrr_above(core_model(embedder, tokenizer), questions, 0.15, task=task)  # by chance 0.09

@@ -92,7 +92,7 @@ def test_an_embedder_learns_which_translation_belongs_to_a_text() -> None:
     tokenizer: Any = fresh_model("encoder", layers=1).tokenizer
     learned, held_out = (tuple(zip(*texts[:2], strict=True)) for texts in four_languages())
     embedder = fresh(TextEmbedder, Config(vocabulary=len(tokenizer), width=64, layers=1, heads=4, max_length=512))
-    model = core_model(embedder, tokenizer)
+    model: Any = core_model(embedder, tokenizer)
     questions = [{"text": text, "target": [str(place)]} for place, (text, _) in enumerate(held_out)]
     task = Embed({str(place): translation for place, (_, translation) in enumerate(held_out)})
     objective = CrossViewObjective(views_of(tokenizer, learned, length=48), rows=32)

@@ -48,7 +48,9 @@ def edits(
     Raises:
         InvalidArgument: when an example is drawn, if nothing is proposed for the text, or an argument makes no sense.
     """
-    table = _tables((text,), operations, budget)[0]
+    table = _checked_table(text, operations, budget)
+    if not len(table):
+        raise _nothing(table)
     return _script(draw, table)
 
 
@@ -74,8 +76,10 @@ def perturbed_texts(
     """
     if isinstance(seeds, str) or not isinstance(seeds, Sequence) or not seeds:
         raise InvalidArgument(f"seeds={seeds!r}: expected a list of texts, with at least one")
-    tables = _tables(tuple(seeds), operations, budget)
-    return _script(draw, draw(st.sampled_from(tables)))
+    table = _checked_table(draw(st.sampled_from(list(seeds))), operations, budget)
+    if not len(table) and not any(len(_checked_table(seed, operations, budget)) for seed in seeds):
+        raise _nothing(table)
+    return _script(draw, table)
 
 
 @st.composite
@@ -110,8 +114,8 @@ def _script(draw: st.DrawFn, table: CandidateTable) -> EditScript:
     """Three whole numbers an edit: shrinking makes the list shorter, then the operation milder, then the place earlier.
 
     The first one counts among the operations that have something at the site: then no draw is lost, and a milder operation
-    is tried at the place where a harsh one failed. (Of 8 seeds, with 2000 calls each, a weakness of two words was found by
-    8 so, and by 7 when the number counted all operations and most triples named nothing.)
+    is tried at the place where a harsh one failed. (A weakness of two words among 18, 32 operations: found within 2000 examples
+    by 8 of 8 seeds, median 1041; by 7, median 1377, where the number counted all operations, and 37 % of triples named nothing.)
     """
     sites = _sites(table)
     if not sites:
@@ -135,21 +139,20 @@ def _sites(table: CandidateTable) -> list[tuple[int, list[int]]]:
     return sorted(present.items())
 
 
-def _tables(
-    texts: tuple[str, ...], operations: Sequence[Operation] | None, budget: Budget | None
-) -> tuple[CandidateTable, ...]:
+def _checked_table(text: str, operations: Sequence[Operation] | None, budget: Budget | None) -> CandidateTable:
     try:
-        chosen = look_up() if operations is None else _checked(operations)
+        if not isinstance(text, str):
+            raise MisuseError(f"{text!r}: expected a text to edit")
         if budget is not None and not isinstance(budget, Budget):
             raise MisuseError(f"budget={budget!r}: expected a Budget")
-        tables = tuple(
-            _table(text, chosen, budget) if isinstance(text, str) else candidate_table(text, chosen) for text in texts
-        )
+        return _table(text, look_up() if operations is None else _checked(operations), budget)
     except MisuseError as error:
         raise InvalidArgument(str(error)) from None
-    if not any(map(len, tables)):
-        raise InvalidArgument(f"none of {', '.join(one.name for one in chosen)} has an edit of {texts[0]!r}")
-    return tables
+
+
+def _nothing(table: CandidateTable) -> InvalidArgument:
+    names = ", ".join(operation.name for operation in table.operations)
+    return InvalidArgument(f"none of {names} has an edit of {table.text!r}")
 
 
 def _checked(operations: Sequence[Operation]) -> tuple[Operation, ...]:
@@ -163,5 +166,5 @@ def _checked(operations: Sequence[Operation]) -> tuple[Operation, ...]:
     return tuple(operations)
 
 
-_table = lru_cache(maxsize=1024)(candidate_table)
+_table = lru_cache(maxsize=256)(candidate_table)
 """Tables are made once: drawing is asked for thousands of examples of a text."""

@@ -7,26 +7,9 @@ from pytest_llm.adversarial.operation import Operation, Proposals, Proposer, of_
 from pytest_llm.adversarial.perturbations.lists import alternatives, groups, in_case_of
 from pytest_llm.adversarial.perturbations.numbers import other_chinese_numbers, other_numbers
 
-_AUXILIARIES = frozenset(
-    (
-        "am",
-        "is",
-        "are",
-        "was",
-        "were",
-        "can",
-        "could",
-        "will",
-        "would",
-        "should",
-        "must",
-        "may",
-        "might",
-        "do",
-        "does",
-        "did",
-    )
-)
+_AUXILIARIES = frozenset({
+    "am", "is", "are", "was", "were", "can", "could", "will", "would", "should", "must", "may", "might", "do", "does", "did",
+})  # fmt: skip
 _NOT_A_VERB = tuple("但可还就只于总若倒真都")
 """What 是 is a part of, or an adverb to, when it follows one of these."""
 

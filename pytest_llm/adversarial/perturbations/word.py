@@ -19,12 +19,12 @@ def agreeing(proposer: Proposer) -> Proposer:
     """The same proposals, with an article before them that agrees: "a big house" becomes "an enormous house"."""
 
     def proposals(document: Document, site: int) -> Proposals:
-        before = document.words[site - 1] if site else (0, 0)
-        said = document.text[slice(*before)]
+        begin, after = document.words[site - 1] if site else (0, 0)
+        said = document.text[begin:after]
         for start, end, new in proposer(document, site):
             fits = article(new)
-            if said.lower() in ("a", "an") and said.lower() != fits and start == before[1] + 1:
-                yield before[0], end, f"{in_case_of(said[:1], fits)} {new}"
+            if said.lower() in ("a", "an") and said.lower() != fits and start == after + 1:
+                yield begin, end, f"{in_case_of(said[:1], fits)} {new}"
             else:
                 yield start, end, new
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from torch import nn
 
+from pytest_llm.errors import MisuseError
 from pytest_llm.finetuning.compression.compressed import (
     Compressed,
     copied,
@@ -17,6 +18,7 @@ from pytest_llm.finetuning.compression.compressed import (
     result,
 )
 from pytest_llm.models.integer_linear import IntegerLinear
+from pytest_llm.models.linear_kernels import is_altered
 from pytest_llm.models.loading import Model
 
 
@@ -33,13 +35,16 @@ def quantize(model: Model, *, bits: int = 8, activation_bits: int | None = 8, he
         head: the layer that gives the logits as well. A matrix that it shares with the embeddings is then there twice.
 
     Raises:
-        MisuseError: no layer to quantize, bits out of range, weights that are not finite.
+        MisuseError: no layer to quantize, one with hooks, bits out of range, weights that are not finite.
 
     Example:
         >>> assert_recovery_above(quantize(llm).model, llm, texts, "perplexity", 0.97)  # doctest: +SKIP
     """
     before = original(model)
     names = linear_layers(before, head=head)
+    for name, layer in names.items():
+        if is_altered(layer):
+            raise MisuseError(f"{name} has hooks or a forward of its own, which a layer of integers would not have")
     after = copied(before, f"{bits} bits")
     layers = {name: after.module.get_submodule(name) for name in names}
     replaced = {

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
+
 from pytest_llm.data.embedded import embedded
 from pytest_llm.data.loading import load_examples
-from pytest_llm.models.core_factory import fresh_model
+from pytest_llm.models.core_factory import fresh_model, trained_model
 from pytest_llm.models.loading import as_language_model, load_model
 from tests.tiny_checkpoints import tiny_bart, tiny_bert, tiny_classifier, tiny_gpt2, tiny_llama, tiny_t5
 
@@ -16,7 +18,7 @@ TINY = [tiny_llama, tiny_gpt2, tiny_bert, tiny_classifier, tiny_t5, tiny_bart]
 
 
 def kinds() -> dict[str, Any]:
-    """How to make a small model of each kind, all anew at each call."""
+    """How to make a small model of each kind, anew at each call."""
     of_transformers = {make.__name__: lambda make=make: as_language_model(make()) for make in TINY}
     of_core: dict[str, Any] = {
         f"core {kind}": lambda kind=kind: fresh_model(kind) for kind in ("encoder", "decoder", "encoder-decoder")
@@ -26,8 +28,6 @@ def kinds() -> dict[str, Any]:
 
 def trained() -> dict[str, Any]:
     """tiny-decoder, as a model of transformers and carried by the core."""
-    from pytest_llm.models.core_factory import trained_model
-
     return {
         "transformers": lambda: load_model("tiny-decoder", device="cpu"),
         "core": lambda: trained_model("decoder"),
@@ -36,8 +36,6 @@ def trained() -> dict[str, Any]:
 
 def answers(model: Any) -> Any:
     """The logits of a few tokens."""
-    import torch
-
     tokens = torch.tensor([[5, 9, 17, 6, 8, 30]])
     more = {"decoder_input_ids": tokens[:, :4]} if model.module.config.is_encoder_decoder else {}
     with torch.inference_mode():

@@ -112,11 +112,17 @@ def half_pruned(model: Any) -> Any:
     return model
 
 
+def hooked(model: Any) -> Any:
+    model.module.model.layers[0].mlp.up_proj.register_forward_hook(lambda *_: None)
+    return model
+
+
 @pytest.mark.parametrize(
     ("make", "complaint"),
     [
         (lambda: quantize(KINDS["tiny_llama"]()).model, "is it compressed already"),
         (lambda: half_pruned(KINDS["tiny_llama"]()), "up_proj computes its weight when it is called"),
+        (lambda: hooked(KINDS["tiny_llama"]()), "up_proj has hooks"),
         (lambda: type("Own", (), {"score": lambda self, texts: []})(), "no weights here"),
     ],
 )

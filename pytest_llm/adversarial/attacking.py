@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pytest_llm.adversarial.counter_example import CounterExample, Finding, Queries
+from pytest_llm.adversarial.foretelling import foretold
 from pytest_llm.adversarial.operation import Operation
 from pytest_llm.adversarial.relations.relation import Relation
 from pytest_llm.adversarial.search.attack import Search, State, attack
 from pytest_llm.adversarial.search.lockstep import Asked, Scorer, in_lockstep
 from pytest_llm.adversarial.search.ranking import Gains
-from pytest_llm.adversarial.table import Budget, CandidateTable, candidate_table
+from pytest_llm.adversarial.table import Budget, candidate_table
 from pytest_llm.data.example import Example
 from pytest_llm.errors import MisuseError
 from pytest_llm.inference.memo import remembering, repeating
 from pytest_llm.models.language_model import AnyModel, identity, provenance
-
-Foretelling = Callable[[Sequence[Example], Sequence[CandidateTable]], Sequence[Gains]]
-"""Gives for each text what single edits are foretold to add to the loss."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,6 @@ def attack_texts(
     *,
     budget: Budget,
     search: Search,
-    foretell: Foretelling | None = None,
 ) -> Attacks:
     """Search each text for the smallest edits that break a relation.
 
@@ -67,7 +64,6 @@ def attack_texts(
         relation: what has to hold.
         budget: how much of a text may be changed.
         search: how hard each text is attacked.
-        foretell: ranks edits before any is tried (gradients); None: words are ranked by leaving them out.
 
     Raises:
         MisuseError: edits that change the meaning, of a relation that can be asked for only where it is kept.
@@ -86,7 +82,9 @@ def attack_texts(
 
     scorer = Scorer(judged)
     tables = [candidate_table(seed.text, operations, budget) for seed in seeds]
-    gains = [None] * len(seeds) if foretell is None else foretell(seeds, tables)
+    gains: list[Gains | None] = [None] * len(seeds)
+    if search.ranking == "gradients":
+        gains = [foretold(model, relation, *about) for about in zip(seeds, clean, tables, strict=True)]
     outcomes = in_lockstep([attack(table, search, own) for table, own in zip(tables, gains, strict=True)], scorer)
     flips = _flips(model, relation, seeds, clean)
     asked_of = _described(model) if any(outcome.smallest for outcome in outcomes) else {}

@@ -157,7 +157,7 @@ def _worded(budget: Budget, search: Search) -> str:
     protected = [one if isinstance(one, str) else one.pattern for one in budget.protect]
     given = [f"{name}:{limit:g}" for name, limit in limits.items() if limit is not None]
     given += [f"protect:{'/'.join(protected)}"] * bool(protected)
-    given += [f"{name}:{getattr(search, name)}" for name in ("queries", "beam", "width", "seed")]
+    given += [f"{name}:{getattr(search, name)}" for name in ("queries", "beam", "width", "seed", "ranking")]
     return "|".join(given)
 
 

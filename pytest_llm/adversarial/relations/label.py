@@ -137,6 +137,11 @@ class NoLabelRegression(Relation):
         return {"new": _shown(example, output[0]), "old": _shown(example, output[1])}
 
 
+def likeliest(output: Any) -> Any:
+    """The most probable label, or the number of the most probable choice."""
+    return _first(_probabilities(output))
+
+
 def _is_set(output: Any) -> bool:
     return isinstance(output, list)
 

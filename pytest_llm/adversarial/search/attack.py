@@ -27,6 +27,7 @@ from pytest_llm.adversarial.table import CandidateTable
 from pytest_llm.errors import MisuseError
 
 State: TypeAlias = Literal["skipped", "held", "broken"]
+Ranking: TypeAlias = Literal["words", "gradients"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +46,13 @@ class Search:
     """How many scripts of one length are tried at once in the first pass; twice as many in the next."""
     seed: int = 0
     """In which order equally promising edits are tried."""
+    ranking: Ranking = "words"
+    """"words": those first whose absence moves the answer most, which any model can be asked. "gradients": edits that the
+    gradient of the embeddings foretells most of, which takes a model of `transformers`."""
 
     def __post_init__(self) -> None:
+        if self.ranking not in ("words", "gradients"):
+            raise MisuseError(f"ranking={self.ranking!r}: expected 'words' or 'gradients'")
         for name in ("queries", "beam", "width"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:

@@ -6,6 +6,7 @@ import random
 import zlib
 from collections.abc import Callable
 from itertools import chain
+from typing import Any
 
 import numpy as np
 import pytest
@@ -178,6 +179,6 @@ def _random_scripts(table: CandidateTable, count: int) -> list[EditScript]:
 
 
 @pytest.mark.parametrize("wrong", [{"queries": 0}, {"beam": 1.5}, {"width": True}])
-def test_a_search_that_tries_nothing_is_refused(wrong: dict[str, int]) -> None:
+def test_a_search_that_tries_nothing_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(MisuseError, match="expected a whole number"):
         Search(**wrong)

@@ -21,7 +21,7 @@ from pytest_llm.errors import MisuseError
 if TYPE_CHECKING:
     from pytest_llm.adversarial.corpus import Entry
 
-_REPORTED = "llm_corpus"
+_REPORTED = "llm_counter_examples"
 
 
 class CorpusKeeper:

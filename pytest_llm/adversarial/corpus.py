@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
@@ -81,7 +82,8 @@ class Entry:
         data["edits"] = [asdict(edit) for edit in self.edits]
         data["model"] = dict(self.model)
         if self.drawn == "script":
-            data["perturbed"] = self.script.perturbed
+            with suppress(MisuseError):  # a stale entry has none, and is kept as it is
+                data["perturbed"] = self.script.perturbed
         return json.dumps({**data, "format": FORMAT})
 
 

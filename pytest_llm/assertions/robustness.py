@@ -11,23 +11,27 @@ from dataclasses import replace
 from typing import Any, TypeAlias
 
 from pytest_llm.adversarial.comparing import compared, transfers
+from pytest_llm.adversarial.current_corpus import current_corpus
 from pytest_llm.adversarial.functionality import FailureRate
 from pytest_llm.adversarial.operation import Operation
 from pytest_llm.adversarial.perturbations.families import operations
 from pytest_llm.adversarial.relations.label import InvariantLabel
 from pytest_llm.adversarial.relations.relation import Relation
+from pytest_llm.adversarial.retrying import keep, retried
 from pytest_llm.adversarial.search.attack import Search
 from pytest_llm.adversarial.success_rate import estimate_of_rate, measure_attack
 from pytest_llm.adversarial.table import Budget
 from pytest_llm.assertions.gate import assertion, conclude
 from pytest_llm.baselines.current import current_shelf
-from pytest_llm.data.loading import Data
+from pytest_llm.contract import judge_contract
+from pytest_llm.data.loading import Data, load_examples
 from pytest_llm.errors import MisuseError
-from pytest_llm.inference.engine import Engine
+from pytest_llm.inference.engine import Engine, using
 from pytest_llm.inference.measure import Answers, Questions, measure
 from pytest_llm.models.loading import Model, as_language_model
 from pytest_llm.recording import recording
 from pytest_llm.regression import judge_change
+from pytest_llm.replaying import replaying
 from pytest_llm.robustness import RateClaim, judge_rate
 from pytest_llm.tasks.choose import Choose
 from pytest_llm.tasks.classify import Classify
@@ -62,7 +66,8 @@ def assert_robust(
     Each text that the model has right is searched for the smallest edits that break the relation: words are ranked by leaving them
     out, the most promising edits are tried first, and what is found is made smaller until no edit can be left out. All texts are
     searched side by side, so that the model reads large batches. The rate is `broken / attacked`; texts that are wrong without
-    an edit are skipped.
+    an edit are skipped. Counter-examples that are stored beside the test (`llm_corpus/`) are tried first: one that was fixed and
+    breaks again is a failure by itself.
 
     *What it says.* A search finds what it finds: the rate is a lower bound of what a better attack would reach. Where all edits
     that the budget allows were tried on every text that holds, it is exact, and the verdict says which of the two it is. What was
@@ -101,16 +106,27 @@ def assert_robust(
         >>> assert_robust("./sentiment", "reviews.jsonl", attack="typo", max_success_rate=0.2)  # doctest: +SKIP
     """
     claim = _claim(max_success_rate, alpha, strict, confidence)
-    measurement, _ = measure_attack(
-        model,
-        list(data) if isinstance(data, Iterator) else data,
+    data = list(data) if isinstance(data, Iterator) else data
+    relation = InvariantLabel() if relation is None else relation
+    asked, corpus = as_language_model(model), None if replaying() is not None else current_corpus()
+    if corpus is not None and corpus.of(relation.name):
+        with using(engine):
+            again = retried(asked, load_examples(data), relation, corpus)
+        held = None if again is None else conclude(judge_contract(again))
+        if corpus.only and held is not None:
+            return held
+    measurement, attacks = measure_attack(
+        asked,
+        data,
         _operations(attack),
-        InvariantLabel() if relation is None else relation,
+        relation,
         budget=Budget() if budget is None else budget,
         search=Search(queries=queries, seed=seed) if search is None else search,
         engine=engine,
         cluster=cluster,
     )
+    if corpus is not None and attacks is not None:
+        keep(attacks, relation, corpus)
     return conclude(judge_rate(measurement, claim))
 
 

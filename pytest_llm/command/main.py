@@ -48,6 +48,7 @@ class Entry:
 
 COMMANDS = {
     "baseline": Entry("pytest_llm.command.baseline", "show, compare, check, remove and import stored baselines"),
+    "corpus": Entry("pytest_llm.command.corpus", "list stored counter-examples, and say which are fixed or accepted"),
     "cache": Entry("pytest_llm.command.cache", "say what is kept of models' answers, check it, remove it"),
 }
 

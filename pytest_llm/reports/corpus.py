@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 from pytest_llm.adversarial.corpus import Entry
 from pytest_llm.adversarial.rendering import script_lines
+from pytest_llm.errors import MisuseError
 
 
 def returned_lines(returned: Sequence[tuple[Entry, object]]) -> Iterator[str]:
@@ -28,12 +30,22 @@ def found_lines(entries: Iterable[Entry], *, kept: bool) -> Iterator[str]:
         )
 
 
+def listed_lines(path: Path, entry: Entry) -> Iterator[str]:
+    """One entry for people, with the file that it is in."""
+    what = f" ({entry.relation})" if entry.relation else ""
+    yield f"{entry.id}  {entry.state:<8}  {path}::{entry.test}{what}: {entry.observed}"
+    yield from entry_lines(entry)
+
+
 def entry_lines(entry: Entry) -> Iterator[str]:
-    """The text and its edits."""
-    return script_lines(entry.script)
+    """The text and its edits; of a stale entry, what does not fit."""
+    try:
+        return script_lines(entry.script)
+    except MisuseError as error:
+        return iter([f"  stale: {error}"])
 
 
-COUNTED = ("returned", "new", "known", "held", "accepted", "stale")
+COUNTED = ("returned", "new", "known", "held", "accepted", "stale", "wrong without edits")
 
 
 def summary_line(counts: Counter[str]) -> str:

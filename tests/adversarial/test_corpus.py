@@ -94,10 +94,8 @@ def test_lines_that_two_branches_added_alike_are_one_entry(tmp_path: Path) -> No
 
 def test_edits_that_no_longer_fit_can_be_read_but_not_tried(tmp_path: Path) -> None:
     stale = Entry("test_a", "Another text", (SWAP,))
-    path = tmp_path / "stale.jsonl"
-    data = json.loads(ENTRY.line()) | {"test": "test_a", "text": "Another text", "id": stale.id}
-    path.write_text(json.dumps(data))
-    (entry,) = read_corpus(path).values()
+    (entry,) = read_corpus(written(tmp_path, stale)).values()
+    assert entry == stale
     with pytest.raises(MisuseError, match="does not fit the text"):
         entry.input  # noqa: B018  # it is made when it is asked for
 

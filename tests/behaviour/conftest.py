@@ -8,6 +8,7 @@ import scipy.stats
 import transformers
 
 import pytest_llm.assertions.quality
+import pytest_llm.assertions.robustness
 import pytest_llm.models.core_factory
 
 # A run inside this process forgets the modules that it imports. These cannot be imported twice, or take long (Hypothesis'
@@ -18,6 +19,7 @@ LOADED_BEFORE = (
     transformers.PreTrainedTokenizerFast,
     pytest_llm.assertions.quality,
     pytest_llm.models.core_factory,
+    pytest_llm.assertions.robustness,
     hypothesis.internal.observability,
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -139,10 +139,7 @@ def test_a_file_that_cannot_be_read_fails_the_tests_that_need_it(words: pytest.P
 
 def test_a_stale_one_warns_and_is_not_tried(words: pytest.Pytester) -> None:
     stale = Entry("test_label", "another text", (LEET,))
-    data = json.loads(KNOWN.line()) | {"text": "another text", "id": stale.id}
-    with_entries(words, KNOWN)
-    with (words.path / FILE).open("a") as file:
-        file.write(json.dumps(data) + "\n")
+    with_entries(words, KNOWN, stale)
     result = words.runpytest_inprocess("-Wdefault")
     result.assert_outcomes(passed=1, warnings=1)
     result.stdout.fnmatch_lines([f"*{stale.id} is stale, and was not tried*", "*llm corpus: 1 known, 1 stale*"])
@@ -180,6 +177,72 @@ def test_the_whole_corpus_is_asked_about_at_once(pytester: pytest.Pytester) -> N
     result = with_entries(pytester, *texts).runpytest_inprocess()
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(["*llm corpus: 3 held*"])
+
+
+ATTACK = """
+    from pytest_llm import assert_robust
+    from pytest_llm.adversarial.operation import Operation, of_words
+
+    UPPER = Operation("test.upper", "character", "likely", 1, of_words(lambda word: [word.upper()]))
+
+    def test_upper(llm):
+        assert_robust(llm, ["a good film", "no film", "a good play"], attack=UPPER, max_success_rate=0.7)
+"""
+UPPER = Entry("test_upper", TEXT, (Edit(2, 6, "good", "GOOD", "test.upper"),), relation="invariant_label")
+KEPT = Entry("test_upper", TEXT, (Edit(7, 11, "film", "FILM", "test.upper"),), relation="invariant_label")
+
+
+def fixed(entry: Entry) -> Entry:
+    return replace(entry, state="fixed")
+
+
+@pytest.fixture
+def attacked(pytester: pytest.Pytester) -> pytest.Pytester:
+    pytester.makeconftest(LLM)
+    pytester.makepyfile(test_words=ATTACK)
+    return pytester
+
+
+def test_what_an_attack_finds_is_kept_when_asked_for(attacked: pytest.Pytester) -> None:
+    result = attacked.runpytest_inprocess("--llm-update-corpus")
+    result.assert_outcomes(passed=1)  # two of three texts break, which is allowed
+    result.stdout.fnmatch_lines(["*llm corpus: 2 new*"])
+    entries = stored(attacked)
+    assert {entry.text for entry in entries.values()} == {TEXT, "a good play"}
+    assert (
+        entries[UPPER.id].observed
+        == "{'label': 'good', 'probability': 1.0} became {'label': 'bad', 'probability': 1.0}"
+    )
+    attacked.runpytest_inprocess().stdout.fnmatch_lines(["*llm corpus: 2 known*"])
+
+
+def test_an_attack_fails_for_what_was_fixed_and_returned_though_the_rate_is_allowed(attacked: pytest.Pytester) -> None:
+    result = with_entries(attacked, fixed(UPPER), fixed(KEPT)).runpytest_inprocess()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([f"*not free of what was fixed: {UPPER.id} fails: 'a GOOD film' gives*"])
+    result.stdout.fnmatch_lines(["*llm corpus: 1 returned, 1 held*"])
+
+
+def test_an_attack_goes_on_where_what_was_fixed_holds(attacked: pytest.Pytester) -> None:
+    result = with_entries(attacked, fixed(KEPT)).runpytest_inprocess()
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["PASSED * free of what was fixed: 1 comparison differs by nothing*"])
+    result.stdout.fnmatch_lines(["*llm corpus: 2 new, 1 held*"])
+
+
+def test_one_counter_example_of_an_attack_is_replayed_without_a_search(attacked: pytest.Pytester) -> None:
+    with_entries(attacked, UPPER, KEPT)
+    attacked.runpytest_inprocess("--llm-replay", UPPER.id).assert_outcomes(failed=1)
+    result = attacked.runpytest_inprocess("--llm-replay", KEPT.id)
+    result.assert_outcomes(passed=1)
+    assert "attack success rate" not in result.stdout.str()
+
+
+def test_one_of_a_text_that_is_gone_is_stale(attacked: pytest.Pytester) -> None:
+    gone = Entry("test_upper", "a good book", (Edit(2, 6, "good", "GOOD", "test.upper"),), relation="invariant_label")
+    result = with_entries(attacked, fixed(gone)).runpytest_inprocess("-Wdefault")
+    result.assert_outcomes(passed=1, warnings=1)
+    result.stdout.fnmatch_lines(["*is stale, and was not tried: its text is no longer among the data*"])
 
 
 @pytest.mark.slow

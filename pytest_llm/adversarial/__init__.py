@@ -12,9 +12,13 @@ if TYPE_CHECKING:
     from pytest_llm.adversarial.counter_example import CounterExample
     from pytest_llm.adversarial.edit import Edit, EditScript
     from pytest_llm.adversarial.operation import Operation
+    from pytest_llm.adversarial.perturbations.character import TYPOS
     from pytest_llm.adversarial.perturbations.families import operations
+    from pytest_llm.adversarial.perturbations.format import FORMAT
     from pytest_llm.adversarial.perturbations.length import Context, context
-    from pytest_llm.adversarial.perturbations.prompt import PromptFormat
+    from pytest_llm.adversarial.perturbations.meaning import MEANING
+    from pytest_llm.adversarial.perturbations.prompt import PROMPTS, PromptFormat
+    from pytest_llm.adversarial.perturbations.sentence import SENTENCES
     from pytest_llm.adversarial.perturbations.token import (
         faint_ids,
         insert_ids,
@@ -22,6 +26,8 @@ if TYPE_CHECKING:
         special_strings,
         unreachable_ids,
     )
+    from pytest_llm.adversarial.perturbations.unicode import UNICODE
+    from pytest_llm.adversarial.perturbations.word import WORDS
     from pytest_llm.adversarial.prompt_strategies import contexts, prompt_formats, token_edits
     from pytest_llm.adversarial.relations.generation import ConsistentGeneration
     from pytest_llm.adversarial.relations.label import InvariantLabel, MonotonicProbability, NoLabelRegression
@@ -46,19 +52,26 @@ _HOMES = {
     "CounterExample": "counter_example",
     "Edit": "edit",
     "EditScript": "edit",
+    "FORMAT": "perturbations.format",
     "Filled": "template",
     "InvariantLabel": "relations.label",
+    "MEANING": "perturbations.meaning",
     "MonotonicProbability": "relations.label",
     "NoLabelRegression": "relations.label",
     "NoRegression": "relations.value",
     "Operation": "operation",
+    "PROMPTS": "perturbations.prompt",
     "PromptFormat": "perturbations.prompt",
     "Relation": "relations.relation",
+    "SENTENCES": "perturbations.sentence",
     "Search": "search.attack",
+    "TYPOS": "perturbations.character",
     "Template": "template",
     "TokenEdit": "token_edit",
     "TokenOperation": "token_edit",
     "TokenScript": "token_edit",
+    "UNICODE": "perturbations.unicode",
+    "WORDS": "perturbations.word",
     "candidate_table": "table",
     "context": "perturbations.length",
     "contexts": "prompt_strategies",
@@ -77,6 +90,13 @@ _HOMES = {
 }
 
 __all__ = [
+    "FORMAT",
+    "MEANING",
+    "PROMPTS",
+    "SENTENCES",
+    "TYPOS",
+    "UNICODE",
+    "WORDS",
     "BoundedDivergence",
     "BoundedDrop",
     "BoundedLoss",

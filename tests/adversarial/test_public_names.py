@@ -10,8 +10,8 @@ import pytest
 from pytest_llm import adversarial
 
 
-def test_names_are_sorted_and_complete() -> None:
-    assert adversarial.__all__ == sorted(adversarial.__all__)
+def test_names_are_complete() -> None:
+    assert len(set(adversarial.__all__)) == len(adversarial.__all__)
     assert set(adversarial.__all__) == set(adversarial._HOMES)
     assert set(adversarial.__all__) <= set(dir(adversarial))
 

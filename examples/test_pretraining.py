@@ -14,7 +14,11 @@ import torch
 
 from pytest_llm import (
     Embed,
+    assert_gradients_finite,
+    assert_gradients_reach_everything,
+    assert_loss_decreases,
     assert_mrr_above,
+    assert_overfits_one_batch,
     assert_perplexity_below,
     assert_recall_at_k_above,
     embedded,
@@ -22,6 +26,7 @@ from pytest_llm import (
 )
 from pytest_llm.models.core_factory import fresh_model
 from pytest_llm.models.core_model import core_model
+from pytest_llm.pretraining.batch import total_loss
 from pytest_llm.pretraining.causal import CausalObjective
 from pytest_llm.pretraining.cross_view import CrossViewObjective, TwoViews, views_of
 from pytest_llm.pretraining.stream import stream_of
@@ -51,6 +56,15 @@ def test_it_learns(untrained: Any, objective: CausalObjective) -> None:
     assert_perplexity_below(model, HELD_OUT, 2200)  # 2 050 tokens, all alike
     list(Trainer(model.core, objective, RECIPE).run())
     assert_perplexity_below(model, HELD_OUT, 600)
+
+
+def test_its_loop_is_sound(untrained: Any, objective: CausalObjective) -> None:
+    """What holds of any training loop: gradients arrive, they are numbers, one batch is learned by heart, the loss falls."""
+    model = copy.deepcopy(untrained.core)
+    assert_gradients_reach_everything(model, lambda: total_loss(model, objective(0)))
+    assert_gradients_finite(model, lambda: total_loss(model, objective(0)))
+    assert_overfits_one_batch(Trainer(model, lambda number: objective(0), RECIPE).run(), 3.0)
+    assert_loss_decreases(Trainer(copy.deepcopy(untrained.core), objective, RECIPE).run(until=20))
 
 
 def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(

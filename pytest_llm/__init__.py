@@ -13,6 +13,7 @@ The path of one assertion, top to bottom:
     contract      the same for what every model must keep: causality, padding, caches
     regression    the same for a measurement beside a baseline's: the one place where a change passes or fails
     improvement   what a tuned model does better than the one it was made from, proven
+    loss_trend    the same for the losses of a training run
     recovery      what a changed model keeps of the one it was made from
     robustness    the same for the share of texts that an attack breaks
     records       what a run measured, in a file, and in the place of models
@@ -105,6 +106,12 @@ if TYPE_CHECKING:
         assert_no_robustness_regression,
         assert_robust,
     )
+    from pytest_llm.assertions.training import (
+        assert_gradients_finite,
+        assert_gradients_reach_everything,
+        assert_loss_decreases,
+        assert_overfits_one_batch,
+    )
     from pytest_llm.assertions.transcription import (
         assert_cer_below,
         assert_mer_below,
@@ -196,8 +203,11 @@ _HOMES = {
     "assert_f1_above": "assertions.classification",
     "assert_finetuning_improves": "assertions.finetuning",
     "assert_finite_logits": "assertions.contracts",
+    "assert_gradients_finite": "assertions.training",
+    "assert_gradients_reach_everything": "assertions.training",
     "assert_latency_below": "assertions.efficiency",
     "assert_latency_no_regression": "assertions.regression",
+    "assert_loss_decreases": "assertions.training",
     "assert_matthews_correlation_above": "assertions.classification",
     "assert_mean_kld_below": "assertions.divergence",
     "assert_mer_below": "assertions.transcription",
@@ -211,6 +221,7 @@ _HOMES = {
     "assert_no_forgetting": "assertions.finetuning",
     "assert_no_regression": "assertions.regression",
     "assert_no_robustness_regression": "assertions.robustness",
+    "assert_overfits_one_batch": "assertions.training",
     "assert_padding_invariant": "assertions.contracts",
     "assert_peak_memory_below": "assertions.efficiency",
     "assert_perplexity_below": "assertions.quality",
@@ -296,8 +307,11 @@ __all__ = [
     "assert_f1_above",
     "assert_finetuning_improves",
     "assert_finite_logits",
+    "assert_gradients_finite",
+    "assert_gradients_reach_everything",
     "assert_latency_below",
     "assert_latency_no_regression",
+    "assert_loss_decreases",
     "assert_matthews_correlation_above",
     "assert_mean_kld_below",
     "assert_mer_below",
@@ -311,6 +325,7 @@ __all__ = [
     "assert_no_forgetting",
     "assert_no_regression",
     "assert_no_robustness_regression",
+    "assert_overfits_one_batch",
     "assert_padding_invariant",
     "assert_peak_memory_below",
     "assert_perplexity_below",

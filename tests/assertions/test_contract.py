@@ -112,6 +112,12 @@ CONTRACTS = {  # no outputs, no metric, no limit: promises of their own, in test
     "assert_terminates",
     "assert_tokenizer_round_trips",
 }
+TRAINING = {  # of a run, not of outputs: promises of their own, in test_training.py
+    "assert_gradients_finite",
+    "assert_gradients_reach_everything",
+    "assert_loss_decreases",
+    "assert_overfits_one_batch",
+}
 ALL = sorted(
     {name for name in pytest_llm.__all__ if name.startswith("assert_")}
     - TIMES_AND_SIZES
@@ -119,6 +125,7 @@ ALL = sorted(
     - PEOPLE
     - CONTRACTS
     - ROBUSTNESS
+    - TRAINING
 )
 NEEDED: dict[str, dict[str, Any]] = {
     **{name: {"reference": "tiny-decoder"} for name in DIVERGENCE},

@@ -28,9 +28,10 @@ from pytest_llm.adversarial.given import (
     settings_of,
 )
 from pytest_llm.adversarial.profile import model_settings
-from pytest_llm.errors import MisuseError
+from pytest_llm.errors import MisuseError, UndecidedError
 from pytest_llm.markers import is_given
 from pytest_llm.models.language_model import provenance
+from pytest_llm.recording import afresh, forgiving
 from pytest_llm.reports.corpus import returned_lines
 
 if TYPE_CHECKING:
@@ -94,9 +95,12 @@ def _says_more(verdict: Verdict, other: Verdict) -> bool:
 
 def _call(item: pytest.Function) -> None:
     """Run the test as pytest does; skipping and failing end it, and come again when it counts."""
-    arguments = {name: item.funcargs[name] for name in signature(item.obj).parameters if name in item.funcargs}
     with suppress(pytest.fail.Exception, pytest.skip.Exception):
-        item.obj(**arguments)
+        item.obj(**_arguments(item))
+
+
+def _arguments(item: pytest.Function) -> dict[str, Any]:
+    return {name: item.funcargs[name] for name in signature(item.obj).parameters if name in item.funcargs}
 
 
 def _inputs(test: Any, entries: Sequence[Entry]) -> list[dict[str, Any]]:
@@ -125,19 +129,20 @@ def _replay(item: pytest.Function, corpus: CorpusOfTest, run: Callable[[], None]
         try:
             body(*arguments, **drawn)
         except FAILURES as error:
-            if is_control(error):
+            if _is_no_counter_example(error):
                 raise
             outcomes[drawn[name]] = error
         else:
             outcomes[drawn[name]] = None
 
-    with explicit_only(test, _inputs(test, tried), noting), answered_in_batches(test, run):
-        run()
+    with afresh(), explicit_only(test, _inputs(test, tried), noting), answered_in_batches(test, run):
+        item.obj(**_arguments(item))
     returned = []
     for entry in tried:
-        error = outcomes.get(entry.input)
-        if isinstance(error, MisuseError):
-            raise error
+        if entry.input not in outcomes:  # such as by `assume`
+            corpus.counts["not tried"] += 1
+            continue
+        error = outcomes[entry.input]
         if corpus.replayed(entry, fails=error is not None):
             returned.append((entry, error))
     if returned:
@@ -155,15 +160,17 @@ def _taken_down(item: pytest.Function, corpus: CorpusOfTest) -> Iterator[None]:
     @functools.wraps(body)
     def watched(*arguments: Any, **drawn: Any) -> object:
         __tracebackhide__ = True
-        try:
-            return body(*arguments, **drawn)
-        except FAILURES as error:
-            if is_control(error) or isinstance(error, MisuseError):
+        with forgiving(_KnownError):
+            try:
+                return body(*arguments, **drawn)
+            except FAILURES as error:
+                if _is_no_counter_example(error):
+                    raise
+                if any(entry.explains(drawn[name]) for entry in known):
+                    raise _KnownError from None
+                failures.append((drawn[name], error))
                 raise
-            if any(entry.explains(drawn[name]) for entry in known):
-                return None
-            failures.append((drawn[name], error))
-            raise
+        return None
 
     try:
         with altered(test, body=watched):
@@ -184,6 +191,14 @@ def _model_of(item: pytest.Function) -> dict[str, str]:
         return {}
     origin = provenance(item.funcargs["llm"])  # type: ignore[arg-type]  # any object will do
     return {"name": origin.model, "dtype": origin.dtype, "device": origin.device}
+
+
+class _KnownError(Exception):
+    """A failure that a stored counter-example explains."""
+
+
+def _is_no_counter_example(error: BaseException) -> bool:
+    return is_control(error) or isinstance(error, MisuseError | UndecidedError | pytest.UsageError)
 
 
 def _said(error: BaseException) -> str:

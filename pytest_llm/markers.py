@@ -90,7 +90,7 @@ def llm_batch() -> None:
     """Answer what a test of Hypothesis (@given) asks models in batches: it is run as a plan first, which notes the questions.
 
     Only what assertions and measure(…) ask is noted; what the test calls itself, such as llm.generate(…), is done each time. The
-    body runs about three times as often, and must not change the model.
+    body runs about three times as often, and must not change the model. A test that steers by target() gains little.
     """
 
 

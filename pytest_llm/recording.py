@@ -70,6 +70,18 @@ def listening(listener: Listener) -> Iterator[None]:
         _listener.reset(token)
 
 
+@contextmanager
+def forgiving(forgiven: type[BaseException]) -> Iterator[None]:
+    """Forget what is recorded within the block, and end it, if it ends by such an exception."""
+    recorder = _current.get()
+    seen = (0, 0) if recorder is None else (len(recorder.measurements), len(recorder.verdicts))
+    try:
+        yield
+    except forgiven:
+        if recorder is not None:
+            del recorder.measurements[seen[0] :], recorder.verdicts[seen[1] :]
+
+
 def recorded_aside() -> bool:
     """Whether what is measured now is what the test's model is compared with: in an inner `recording`."""
     return (recorder := _current.get()) is not None and recorder.inner

@@ -6,7 +6,8 @@
 First the test is run as a plan (`inference/planning.py`): each example ends at the first question whose answer is not known. All of
 them are answered together, and the test is planned again, in case it asks something else then. The same seed draws the same
 examples, so the run that counts finds its answers, as long as it draws what was planned: until a failure is found, which
-Hypothesis then shrinks, or `target()` steers. What was not planned is asked when it is needed, one thing at a time.
+Hypothesis then shrinks. What was not planned is asked when it is needed, one thing at a time: most of what a test asks that steers
+by `target()`, since what is drawn next depends on the answers then.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, Verbosity, settings
@@ -22,9 +23,10 @@ from hypothesis.errors import HypothesisException
 
 from pytest_llm.adversarial.given import altered, body_of, can_be_altered, fresh_seed, settings_of
 from pytest_llm.inference.planning import Planning, PostponedError
+from pytest_llm.recording import afresh
 
 MOST_ROUNDS = 4
-"""So many plans are made at most. A test that draws depending on an answer never comes to an end of new questions."""
+"""So many plans are made at most: an example may ask as many questions that depend on the answers before."""
 
 
 class _OverError(BaseException):
@@ -44,24 +46,42 @@ def answered_in_batches(test: Any, run: Callable[[], object]) -> Iterator[Planni
             yield planning
         return
     with altered(test, seed=fresh_seed(test)), Planning() as planning:
-        for _ in range(MOST_ROUNDS):
-            _plan(test, run, planning)
-            if not planning.answer():
+        for number in range(MOST_ROUNDS):
+            anew = _plan(test, run, planning)
+            # a plan whose examples begin with another question draws by the answers: no further plan would come true
+            if (number and anew) or not planning.answer():
                 break
         yield planning
 
 
-def _plan(test: Any, run: Callable[[], object], planning: Planning) -> None:
+def _plan(test: Any, run: Callable[[], object], planning: Planning) -> int:
+    """Note what is asked; returns how many examples began with a question that was not known."""
+    anew = 0
+    body = body_of(test)
+
+    @functools.wraps(body)
+    def noting(*arguments: Any, **drawn: Any) -> None:
+        nonlocal anew
+        known = planning.hits
+        try:
+            body(*arguments, **drawn)
+        except PostponedError:
+            anew += planning.hits == known
+        except HypothesisException:  # such as of `assume`
+            raise
+        except Exception:
+            raise _OverError from None
+
     with (
         planning.postponing(),
-        altered(test, settings=_planning_settings(settings_of(test)), body=_noting(body_of(test))),
+        altered(test, settings=_planning_settings(settings_of(test)), body=noting),
         warnings.catch_warnings(),
+        afresh(),
     ):
         warnings.simplefilter("ignore")  # they come again when it counts
-        try:
+        with suppress(_OverError, Exception):  # so does whatever is wrong
             run()
-        except (_OverError, Exception):  # so does whatever is wrong
-            return
+    return anew
 
 
 def _planning_settings(own: settings) -> settings:
@@ -75,18 +95,3 @@ def _planning_settings(own: settings) -> settings:
         verbosity=Verbosity.quiet,
         suppress_health_check=list(HealthCheck),
     )
-
-
-def _noting(body: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(body)
-    def plan(*arguments: Any, **drawn: Any) -> None:
-        try:
-            body(*arguments, **drawn)
-        except PostponedError:
-            return
-        except HypothesisException:  # such as of `assume`
-            raise
-        except Exception:
-            raise _OverError from None
-
-    return plan

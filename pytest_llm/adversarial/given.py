@@ -49,7 +49,7 @@ def body_of(test: Any) -> Callable[..., Any]:
 
 def drawn_arguments(test: Any) -> tuple[str, ...]:
     """The names of the arguments that are drawn."""
-    given = signature(test).parameters
+    given = signature(getattr(test, "__func__", test)).parameters
     return tuple(name for name in signature(body_of(test)).parameters if name not in given)
 
 

@@ -60,6 +60,8 @@ class Planning:
         """How many were answered from plans."""
         self.rounds = 0
         """How many plans they were answered from."""
+        self.hits = 0
+        """How often the answer to a question was known while others were noted."""
 
     def __enter__(self) -> Planning:
         self._token = _current.set(self)

@@ -45,7 +45,7 @@ def entry_lines(entry: Entry) -> Iterator[str]:
         return iter([f"  stale: {error}"])
 
 
-COUNTED = ("returned", "new", "known", "held", "accepted", "stale", "wrong without edits")
+COUNTED = ("returned", "new", "known", "held", "accepted", "stale", "not tried", "wrong without edits")
 
 
 def summary_line(counts: Counter[str]) -> str:

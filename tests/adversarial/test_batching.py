@@ -11,13 +11,14 @@ from typing import Any
 
 import hypothesis
 import pytest
-from hypothesis import Phase, assume, given, seed, settings
+from hypothesis import Phase, assume, given, seed, settings, target
 from hypothesis import strategies as st
 from hypothesis.database import InMemoryExampleDatabase
 
 from pytest_llm import measure
 from pytest_llm.adversarial.batching import answered_in_batches
 from pytest_llm.adversarial.given import altered, can_be_altered
+from pytest_llm.recording import recording
 
 LETTERS = st.text("abcdefghx", min_size=1)
 
@@ -52,7 +53,7 @@ def drawing(body: Callable[[str], object], strategy: st.SearchStrategy[str] = LE
     """A test that notes what it is given."""
     drawn: list[str] = []
 
-    @settings(**{"max_examples": 60, "database": None, "deadline": None, "derandomize": False, **changes})
+    @settings(**{"max_examples": 40, "database": None, "deadline": None, "derandomize": False, **changes})
     @given(text=strategy)
     def test(text: str) -> None:
         drawn.append(text)
@@ -66,7 +67,7 @@ def drawing(body: Callable[[str], object], strategy: st.SearchStrategy[str] = LE
 def test_what_is_drawn_is_what_was_planned_in_this_order(derandomize: bool) -> None:
     model = Counting()
     drawn = tried(drawing(lambda text: model.perplexity(text), derandomize=derandomize))
-    assert len(drawn) == 60
+    assert len(drawn) == 40
     assert [len(texts) for texts in model.calls] == [len(set(drawn))]
     assert list(dict.fromkeys(drawn)) == model.asked
 
@@ -136,6 +137,28 @@ def test_swallowing_every_exception_changes_no_result() -> None:
     drawn = tried(drawing(body))
     results = results[-len(drawn) :]  # before that are those of the plan in which the answers were known
     assert results == pytest.approx([80 if "x" in text else 8 for text in drawn])
+
+
+def test_a_test_that_draws_by_the_answers_is_planned_once_and_asked_singly_then() -> None:
+    model = Counting()
+
+    def body(text: str) -> None:
+        target(math.log(model.perplexity(text)) + text.count("h"), label="nearness")
+
+    drawn = tried(seed(1)(drawing(body, st.lists(st.sampled_from("abh"), max_size=8).map("".join).filter(bool))))
+    assert drawn[0] in model.calls[0]
+    assert len(model.calls[0]) > 10
+    assert {len(texts) for texts in model.calls[1:]} == {1}
+    assert set(drawn) <= set(model.asked)
+
+
+def test_nothing_of_a_plan_is_recorded() -> None:
+    model = Counting()
+    test = drawing(lambda text: model.perplexity(text))
+    with recording() as recorder, answered_in_batches(test, test):
+        assert not recorder.measurements
+        test()
+        assert len(recorder.measurements) == 40
 
 
 def test_stored_failures_survive_a_plan() -> None:

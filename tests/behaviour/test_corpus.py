@@ -115,6 +115,26 @@ def test_an_open_one_that_holds_becomes_fixed_when_asked_for(words: pytest.Pytes
     assert {name: entry.state for name, entry in stored(words).items()} == {KNOWN.id: "open", harmless.id: "fixed"}
 
 
+def test_a_known_failure_is_no_verdict_of_a_test_that_passes(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(LLM)
+    pytester.makepyfile(
+        test_words="""
+        from hypothesis import given, strategies as st
+        from pytest_llm import assert_accuracy_above
+
+        class TestAll:
+            @given(text=st.sampled_from(["a good film", "a bad film"]))
+            def test_text(self, llm, text):
+                assert_accuracy_above(llm, [{"text": text, "target": "good"}], 0.5)
+    """
+    )
+    with_entries(pytester, Entry("TestAll::test_text", "a bad film", drawn="text"))
+    result = pytester.runpytest_inprocess()
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["*llm corpus: 1 known*", "PASSED * accuracy 1 is above 0.5*"])
+    assert "FAILED" not in result.stdout.str()
+
+
 def test_one_counter_example_is_replayed_alone(words: pytest.Pytester) -> None:
     with_entries(words, KNOWN)
     words.makepyfile(test_other="def test_other(): pass\n")

@@ -63,8 +63,9 @@ class Document:
     @cached_property
     def _first_words(self) -> dict[int, int]:
         starts = [start for start, _ in self.words]
-        first = ((bisect_left(starts, begin), end, number) for number, (begin, end) in enumerate(self.sentences))
-        return {site: number for site, end, number in first if site < len(starts) and starts[site] < end}
+        first = ((bisect_left(starts, begin), number) for number, (begin, _) in enumerate(self.sentences))
+        # of a sentence without words and the next one, which has the word, the later one stays
+        return {site: number for site, number in first if site < len(starts)}
 
     def allows(self, start: int, end: int) -> bool:
         """Whether an edit of this stretch, or an insertion at it, leaves what is protected alone."""

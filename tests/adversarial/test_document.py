@@ -46,6 +46,12 @@ def test_sentences(text: str, sentences: list[str]) -> None:
     assert pieces(document, document.sentences) == sentences
 
 
+def test_a_sentence_is_found_at_its_first_word() -> None:
+    document = Document("?! One two. … Three! …")
+    assert pieces(document, document.sentences) == ["?!", "One two.", "… Three!", "…"]
+    assert [document.sentence_at(site) for site in range(3)] == [1, None, 2]
+
+
 def test_nothing_protected_is_edited() -> None:
     text = "Call Anna at 555 now"
     document = Document(text, protected_spans(text, ["Anna", re.compile(r"\d+")]))

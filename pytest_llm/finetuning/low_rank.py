@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import torch
 
 from pytest_llm.errors import MisuseError
-from pytest_llm.finetuning.adapters import added, inject, library, merge
 from pytest_llm.finetuning.anatomy import FEED_FORWARD, anatomy
 from pytest_llm.finetuning.strategy import Strategy
 from pytest_llm.models.checkpoint import Checkpoint
@@ -43,6 +45,7 @@ class LowRank(Strategy):
             )
 
     def attach(self, model: Checkpoint) -> Checkpoint:
+        peft = _library()
         anatomy(model.module)  # refuses an unknown architecture
         layers = [name for name, part in model.module.named_modules() if type(part).__name__ in FEED_FORWARD]
         targets = {
@@ -50,20 +53,44 @@ class LowRank(Strategy):
             for name, part in model.module.named_modules()
             if type(part).__name__ in _MATRICES and any(name.startswith(f"{layer}.") for layer in layers)
         }
-        config = library().LoraConfig(
+        config = peft.LoraConfig(
             r=self.rank,
             lora_alpha=self.alpha,
             lora_dropout=self.dropout,
             target_modules=list(targets),
             fan_in_fan_out="Conv1D" in targets.values(),
         )
-        inject(model.module, config, self.seed)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            peft.inject_adapter_in_model(config, model.module)  # in place: its class stays what it was
         return model
 
     def groups(self, model: Checkpoint, steps: int) -> Sequence[ParameterGroup]:
+        names = [name for name, _ in model.module.named_parameters() if ".lora_" in name]
         head = anatomy(model.module).head if isinstance(model, ReadingModel) else ()
-        return [*added(model.module, "lora_"), ParameterGroup(head)]
+        return [ParameterGroup((*names, *head))]
 
     def detach(self, model: Checkpoint) -> Checkpoint:
-        merge(model.module)
+        """The same with each product added to its matrix: nothing of `peft` is left in it."""
+        for name, part in list(model.module.named_modules()):
+            if hasattr(part, "lora_A"):
+                part.merge(safe_merge=True)
+                above, _, own = name.rpartition(".")
+                setattr(model.module.get_submodule(above), own, part.get_base_layer())
+        model.module.requires_grad_(True)
         return model
+
+
+def _library() -> Any:
+    """The package `peft`.
+
+    Raises:
+        MisuseError: it is not installed.
+    """
+    try:
+        import peft
+    except ImportError:
+        raise MisuseError(
+            "low-rank adapters need the package peft: pip install 'pytest-llm-regression[finetuning]'"
+        ) from None
+    return peft

@@ -22,7 +22,7 @@ from pytest_llm.recording import recording
 from pytest_llm.tasks.choose import Choose
 from pytest_llm.tasks.classify import Classify
 from pytest_llm.tasks.generate import Generate
-from pytest_llm.tasks.prompt import Prompt
+from pytest_llm.tasks.prompt import Prompt, template_source
 
 Prompted = TypeVar("Prompted", Classify, Choose, Generate)
 
@@ -47,8 +47,16 @@ class PromptChoice(Generic[Prompted]):
         lines = [f"0 parameters trained; the best of {len(self.candidates)} prompts has {self.metric} {self.value:.4g}"]
         for candidate, value in zip(self.candidates, self.values, strict=True):
             mark = "→" if candidate is self.best else " "
-            lines.append(f"{mark} {value:8.4g}  {candidate.signature}")
+            lines.append(f"{mark} {value:8.4g}  {_shown(candidate)}")
         return "\n".join(lines)
+
+
+def _shown(task: Classify | Choose | Generate) -> str:
+    """Its template, how many worked examples it has, and the signature that tells it from all others."""
+    prompt = task.choose.prompt if isinstance(task, Classify) and task.words is not None else task.prompt
+    if not isinstance(prompt, Prompt):
+        return task.signature
+    return f"{template_source(prompt.template)!r}, {len(prompt.shots)} shots  {task.signature}"
 
 
 def choose_prompt(

@@ -1,30 +1,29 @@
-"""A soft prompt: tokens that stand for no text, whose embeddings are trained while the model stays as it was.
+"""A soft prompt: vectors that stand for no text are learned, and everything that the model was stays as it was.
 
-Lester et al. 2021 ("The Power of Scale for Parameter-Efficient Prompt Tuning") put such vectors in front of the input. Here they
-become entries of the vocabulary, so that a prompt can name them, and every assertion, cache and file treats the model as any other:
+Lester et al. 2021 ("The Power of Scale for Parameter-Efficient Prompt Tuning"). Each vector gets a token of its own, so that a
+prompt can name it, and every assertion asks the model as any other:
 
     soft = SoftPrompt(8)
     task = Classify(WORDS, f"{soft.text}{{text}}\\nTopic:")
     tuned = finetune(base, rows, recipe, soft, task=task)
 
-By the library `peft` (trainable tokens), the extra `[finetuning]`.
+The tokens are read and never written: the head has no entry for them, so that on texts without them no logit changes. (`peft` puts
+virtual tokens in front of every input, which shifts all positions; its trainable tokens are rows of the embedding, and where the
+head is the embedding, as in most small models, they take probability from all other tokens.)
 """
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from pytest_llm.errors import MisuseError
-from pytest_llm.finetuning.adapters import added, inject, library, merge
 from pytest_llm.finetuning.strategy import Strategy
 from pytest_llm.models.checkpoint import Checkpoint
-from pytest_llm.models.core_model import CoreCausalModel, CoreEncoderDecoderModel, core_model
 from pytest_llm.models.encoder_decoder_model import EncoderDecoderModel
 from pytest_llm.models.encoding import encode_texts
 from pytest_llm.models.transformers_model import TransformersModel
@@ -34,13 +33,13 @@ from pytest_llm.pretraining.trainer import ParameterGroup
 
 @dataclass(frozen=True, slots=True)
 class SoftPrompt(Strategy):
-    """So many new tokens, of a model that reads prompts. Nothing else changes, and without them the model answers as before.
+    """So many vectors in front of what a prompt says, of a model that reads prompts.
 
-    Nearly: where the head is the embedding, as in most small models, the new tokens get logits, too, and with them a share of the
-    probability, as any added token does.
+    The module and the tokenizer belong together from then on; a checkpoint folder cannot hold them, the module's
+    `state_dict` does.
 
     Raises:
-        MisuseError: a length below 1; `peft` is not installed.
+        MisuseError: a length below 1.
     """
 
     length: int = 8
@@ -67,17 +66,14 @@ class SoftPrompt(Strategy):
     def attach(self, model: Checkpoint) -> Checkpoint:
         if not isinstance(model, TransformersModel | EncoderDecoderModel):
             raise MisuseError(f"{model.name} reads texts as they are, so that no prompt can name the new tokens")
-        peft = library()  # before anything is changed
+        embedding = model.module.get_input_embeddings()
         known = encode_texts(model.tokenizer, [self.start])[0] if self.start else self._random(model)
-        extended = _with_tokens(model, self._tokens)
-        embedding = extended.module.get_input_embeddings()
-        numbers = extended.tokenizer.convert_tokens_to_ids(self._tokens)
+        chosen = [known[place % len(known)] for place in range(self.length)]
         with torch.no_grad():
-            for place, number in enumerate(numbers):
-                embedding.weight[number] = embedding.weight[known[place % len(known)]]
-        name = next(name for name, part in extended.module.named_modules() if part is embedding)
-        inject(extended.module, peft.TrainableTokensConfig(token_indices=numbers, target_modules=[name]), self.seed)
-        return extended
+            vectors = nn.Parameter(embedding(torch.tensor(chosen, device=model.device)).clone())
+        first = _new_tokens(model, self._tokens)
+        _replace(model.module, embedding.weight, first, vectors)
+        return model
 
     def _random(self, model: Checkpoint) -> list[int]:
         ordinary = sorted(set(range(len(model.tokenizer))) - set(model.tokenizer.all_special_ids))
@@ -85,15 +81,42 @@ class SoftPrompt(Strategy):
         return [ordinary[place] for place in order.tolist()]
 
     def groups(self, model: Checkpoint, steps: int) -> Sequence[ParameterGroup]:
-        return added(model.module, "trainable_tokens_delta")
+        first = model.tokenizer.convert_tokens_to_ids(self._tokens[0])
+        return [
+            ParameterGroup((f"{name}.vectors",))
+            for name, part in model.module.named_modules()
+            if isinstance(part, WithSoftTokens) and part.first == first
+        ][:1]  # an encoder and its decoder share them
 
-    def detach(self, model: Checkpoint) -> Checkpoint:
-        merge(model.module)
-        return model
+
+class WithSoftTokens(nn.Module):
+    """An embedding in which some numbers stand for vectors of their own.
+
+    Args:
+        inner: the embedding of all other tokens.
+        first: the number of the first of them; the others follow.
+        vectors: `[tokens, width]`.
+    """
+
+    def __init__(self, inner: nn.Module, first: int, vectors: nn.Parameter) -> None:
+        super().__init__()
+        self.inner, self.first, self.vectors = inner, first, vectors
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """`[batch, length]` to `[batch, length, width]`."""
+        own = (tokens >= self.first) & (tokens < self.first + len(self.vectors))
+        others: Tensor = self.inner(tokens.masked_fill(own, 0))
+        return torch.where(own[..., None], self.vectors[(tokens - self.first).where(own, 0)], others)
+
+    @property
+    def weight(self) -> Tensor:
+        """Of the inner embedding: the soft tokens are no part of it."""
+        weight: Any = self.inner.weight
+        return weight  # type: ignore[no-any-return]
 
 
-def _with_tokens(model: Checkpoint, texts: list[str]) -> Checkpoint:
-    """The model with new entries in its tokenizer and rows in its embedding.
+def _new_tokens(model: Checkpoint, texts: list[str]) -> int:
+    """Give each a number in the tokenizer; the first of these numbers.
 
     Raises:
         MisuseError: the tokenizer has one of them already.
@@ -107,21 +130,15 @@ def _with_tokens(model: Checkpoint, texts: list[str]) -> Checkpoint:
         )
     new: Any = [AddedToken(text, special=True, normalized=False) for text in texts]
     model.tokenizer.add_tokens(new, special_tokens=True)
-    rows = len(model.tokenizer)
-    if rows <= model.module.get_input_embeddings().weight.shape[0]:
-        return model
-    if isinstance(model, CoreCausalModel | CoreEncoderDecoderModel):
-        return core_model(_enlarged(model.core, rows), model.tokenizer, name=model.name)
-    model.module.resize_token_embeddings(rows, mean_resizing=False)
-    return model
+    first: int = model.tokenizer.convert_tokens_to_ids(texts[0])
+    return first
 
 
-def _enlarged(core: nn.Module, rows: int) -> nn.Module:
-    """A model of ours with a larger vocabulary; what is new is zero."""
-    own: Any = core
-    larger = type(own)(dataclasses.replace(own.config, vocabulary=rows)).to(own.body.embedding.tokens.weight)
-    state = own.state_dict()
-    for name, tensor in larger.state_dict().items():
-        tensor.zero_()
-        tensor[tuple(slice(size) for size in state[name].shape)] = state[name]
-    return larger.eval()  # type: ignore[no-any-return]
+def _replace(module: nn.Module, weight: Tensor, first: int, vectors: nn.Parameter) -> None:
+    """Put the soft tokens into every embedding that has this matrix: an encoder and its decoder may each have one."""
+    made: dict[nn.Module, WithSoftTokens] = {}
+    for name, part in list(module.named_modules(remove_duplicate=False)):
+        above, _, own = name.rpartition(".")
+        if isinstance(part, nn.Embedding | WithSoftTokens) and part.weight is weight and own != "inner":
+            made.setdefault(part, WithSoftTokens(part, first, vectors))
+            setattr(module.get_submodule(above), own, made[part])

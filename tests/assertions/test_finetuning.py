@@ -116,11 +116,7 @@ def test_a_learning_rate_of_0_improves_nothing(tiny: TransformersModel, rows: An
     assert_no_forgetting(tiny, tuned.model, NOVEL, "perplexity", 0)
 
 
-def test_a_gentle_recipe_learns_and_a_huge_learning_rate_wrecks(tiny: TransformersModel, rows: Any) -> None:
-    gentle, wrecked = (
-        finetune(tiny, rows[0], Recipe(steps=steps, learning_rate=rate), task=WHICH, rows=8).model
-        for steps, rate in ((25, 5e-4), (2, 0.3))
-    )
-    assert_finetuning_improves(tiny, gentle, rows[1], "accuracy", task=WHICH)
+def test_a_huge_learning_rate_wrecks_what_the_model_could_do(tiny: TransformersModel, rows: Any) -> None:
+    wrecked = finetune(tiny, rows[0], Recipe(steps=2, learning_rate=0.3), task=WHICH, rows=8).model
     with pytest.raises(QualityError, match=r"perplexity .* worse than before tuning \(.*\): 20 % is tolerated"):
         assert_no_forgetting(tiny, wrecked, NOVEL, "perplexity", "20%")

@@ -12,7 +12,6 @@ from pytest_llm import Classify, MisuseError, measure
 from pytest_llm.finetuning.heads import classifier_of
 from pytest_llm.finetuning.low_rank import LowRank
 from pytest_llm.finetuning.soft_prompt import SoftPrompt
-from pytest_llm.finetuning.strategy import Strategy
 from pytest_llm.finetuning.tuning import copied, finetune
 from pytest_llm.models.core_factory import fresh_model
 from pytest_llm.models.loading import as_language_model
@@ -93,41 +92,69 @@ def test_the_head_of_a_classifier_is_trained_in_full_beside_its_adapters() -> No
         assert measure(tuned.model, ROWS, "accuracy").n == 5
 
 
+def test_without_peft_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "peft", None)
+    with pytest.raises(MisuseError, match=r"pip install 'pytest-llm-regression\[finetuning\]'"):
+        finetune(fresh_model("decoder"), ROWS, FEW, LowRank(), task=BY)
+
+
 @EVERY_FAMILY
-def test_a_soft_prompt_adds_tokens_and_changes_nothing_else(family: str) -> None:
+def test_a_soft_prompt_learns_its_vectors_and_leaves_all_else_alone(family: str) -> None:
     base, soft = FAMILIES[family](), SoftPrompt(3)
-    before, embedding = state(base), base.module.get_input_embeddings().weight.detach().clone()
     asked = Classify(WORDS, f"{soft.text}{{text}}\nBy:")
     tuned = finetune(base, ROWS, FEW, soft, task=asked, rows=5)
-    assert tuned.trained.count == 3 * embedding.shape[1]
+    width = base.module.get_input_embeddings().weight.shape[1]
+    assert tuned.trained.count == 3 * width
+    assert tuned.trained.total == sum(parameter.numel() for parameter in base.module.parameters()) + 3 * width
     assert tuned.losses[-1] < tuned.losses[0]
-    rows = tuned.model.module.get_input_embeddings().weight
-    assert torch.equal(rows[: len(embedding)], embedding)
-    assert len(tuned.model.tokenizer) == len(base.tokenizer) + 3
-    new = tuned.model.tokenizer.convert_tokens_to_ids([f"<|soft-{n}|>" for n in range(3)])
+    new = tuned.model.tokenizer.convert_tokens_to_ids([f"<|soft-{number}|>" for number in range(3)])
     assert tuned.model.tokenizer(soft.text, add_special_tokens=False)["input_ids"] == new
-    assert len({tuple(rows[number].tolist()) for number in new}) == 3
-    for name, weight in state(tuned.model).items():  # all else, and of what grew the part that was there
-        assert torch.equal(weight[tuple(slice(size) for size in before[name].shape)], before[name])
-    entries = logits(base).shape[-1]
-    torch.testing.assert_close(logits(tuned.model)[..., :entries], logits(base))
-    assert measure(tuned.model, ROWS, "accuracy", task=asked).n == 5
+    assert len(tuned.model.tokenizer) == len(base.tokenizer) + 3
+    assert torch.equal(logits(tuned.model), logits(base))  # also where the head is the embedding
+    plain = measure(base, ROWS, "accuracy", task=BY)
+    assert measure(tuned.model, ROWS, "accuracy", task=BY).outputs == plain.outputs
+    assert measure(tuned.model, ROWS, "accuracy", task=asked).outputs != plain.outputs
+
+
+def test_a_model_with_a_soft_prompt_is_scored_as_one_that_reads_its_vectors() -> None:
+    """Packed or not, in one row or many: against the model's own forward on embeddings."""
+    base, soft = FAMILIES["llama"](), SoftPrompt(2)
+    tuned = finetune(base, ROWS, FEW, soft, task=Classify(WORDS, f"{soft.text}{{text}}\nBy:"), rows=5).model
+    embedding = base.module.get_input_embeddings()
+    (answer,) = tuned.score_pairs([(f"{soft.text}It is", " a truth")])
+    before, after = (base.tokenizer(text, add_special_tokens=False)["input_ids"] for text in ("It is", " a truth"))
+    start = embedding(torch.tensor([base.tokenizer.bos_token_id]))
+    vectors = tuned.module.get_input_embeddings().vectors
+    with torch.inference_mode():
+        read = torch.cat([start, vectors, embedding(torch.tensor([*before, *after]))])
+        found = base.module(inputs_embeds=read[None]).logits[0].log_softmax(dim=-1)
+    places = range(len(read) - len(after) - 1, len(read) - 1)
+    assert answer == pytest.approx(
+        [float(found[place, token]) for place, token in zip(places, after, strict=True)], rel=1e-4
+    )
 
 
 def test_a_soft_prompt_begins_with_the_embeddings_of_its_text() -> None:
     base = FAMILIES["llama"]()
     tuned = finetune(base, ROWS, Recipe(steps=1, learning_rate=0.0), SoftPrompt(4, start="It is"), task=BY, rows=2)
     known = base.tokenizer("It is", add_special_tokens=False)["input_ids"]
-    rows = tuned.model.module.get_input_embeddings().weight
+    embedding = tuned.model.module.get_input_embeddings()
     wanted = [known[place % len(known)] for place in range(4)]
-    torch.testing.assert_close(rows[len(base.tokenizer) : len(base.tokenizer) + 4], rows[wanted])
+    torch.testing.assert_close(embedding.vectors, embedding.weight[wanted])
 
 
-@pytest.mark.parametrize("strategy", [LowRank(), SoftPrompt()])
-def test_without_peft_the_error_names_the_extra(strategy: Strategy, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "peft", None)
-    with pytest.raises(MisuseError, match=r"pip install 'pytest-llm-regression\[finetuning\]'"):
-        finetune(fresh_model("decoder"), ROWS, FEW, strategy, task=BY)
+def test_a_second_soft_prompt_needs_a_name_of_its_own_and_leaves_the_first_alone() -> None:
+    first = finetune(FAMILIES["core"](), ROWS, FEW, SoftPrompt(2), task=BY)
+    with pytest.raises(MisuseError, match=r"has '<\|soft-0\|>' already"):
+        finetune(first.model, ROWS, FEW, SoftPrompt(2), task=BY)
+    other = SoftPrompt(3, name="other")
+    second = finetune(first.model, ROWS, FEW, other, task=Classify(WORDS, f"{other.text}{{text}}\nBy:"))
+    asked = Classify(WORDS, f"{SoftPrompt(2).text}{{text}}\nBy:")
+    assert second.trained.count == 3 * 64
+    assert (
+        measure(second.model, ROWS, "accuracy", task=asked).outputs
+        == measure(first.model, ROWS, "accuracy", task=asked).outputs
+    )
 
 
 def test_what_makes_no_sense_is_refused() -> None:
@@ -137,6 +164,3 @@ def test_what_makes_no_sense_is_refused() -> None:
         SoftPrompt(0)
     with pytest.raises(MisuseError, match="reads texts as they are"):
         finetune(classifier_of(fresh_model("encoder"), "ab"), ROWS, FEW, SoftPrompt())
-    tuned = finetune(fresh_model("decoder"), ROWS, FEW, SoftPrompt(2), task=BY)
-    with pytest.raises(MisuseError, match=r"has '<\|soft-0\|>' already"):
-        finetune(tuned.model, ROWS, FEW, SoftPrompt(2), task=BY)

@@ -36,6 +36,7 @@ def test_the_prompt_that_does_best_is_taken_and_all_are_shown() -> None:
     assert found.best is candidates[1]
     assert str(found).startswith(f"0 parameters trained; the best of 2 prompts has accuracy {found.value:.4g}")
     assert all(candidate.signature in str(found) for candidate in candidates)
+    assert "→        1  '{text} please:', 0 shots" in str(found)
     assert not recorder.measurements  # what was tried is no result
 
 

@@ -12,12 +12,13 @@ from pytest_llm.finetuning.full import Full
 from pytest_llm.finetuning.layer_wise import LayerWise
 from pytest_llm.finetuning.low_rank import LowRank
 from pytest_llm.finetuning.prompts import choose_prompt
+from pytest_llm.finetuning.soft_prompt import SoftPrompt
 from pytest_llm.finetuning.strategy import Strategy
 from pytest_llm.finetuning.tuning import finetune
 from pytest_llm.models.core_factory import trained_model
 from pytest_llm.models.transformers_model import TransformersModel
 from pytest_llm.pretraining.trainer import Recipe
-from tests.finetuning.corpora import by_cluster, split
+from tests.finetuning.corpora import Rows, by_cluster, split
 
 LANGUAGES = {"de": "German", "en": "English", "es": "Spanish", "fr": "French"}
 WHICH = Classify(LANGUAGES, "{text}\nLanguage:")
@@ -43,6 +44,27 @@ def test_a_tuned_model_tells_languages_apart_on_other_pages(
     tuned = finetune(base, training, recipe, strategy, task=WHICH, rows=8)
     assert_finetuning_improves(base, tuned.model, held_out, "accuracy", task=WHICH)
     assert_no_forgetting(base, tuned.model, OPENINGS, "perplexity", "40%", on_inconclusive="fail")
+
+
+@pytest.mark.slow  # what test_adapters.py holds of soft prompts takes no such time
+def test_a_soft_prompt_tells_novels_from_manuals() -> None:
+    """The model itself is what it was: 3 072 numbers are learned."""
+    base: Any = trained_model("decoder")
+    sentences: Rows = [
+        {"text": text, "target": "novel", "cluster": chapter.id}
+        for chapter in NOVEL
+        for text in _pieces(chapter.text, count=4, apart=100, length=16)
+    ]
+    for paragraph in load_examples(embedded("data/terms.jsonl"))[:124]:
+        (text,) = _pieces(paragraph.text, count=1, apart=0, length=16)
+        sentences.append({"text": text, "target": "manual", "cluster": paragraph.cluster})
+    training, held_out = by_cluster(sentences, held_out=2)
+    soft, words = SoftPrompt(16), {"novel": "novel", "manual": "manual"}
+    asked = Classify(words, f"{{text}}{soft.text}It is from a")
+    recipe = Recipe(steps=45, learning_rate=0.1, warm_up=3, weight_decay=0.0)
+    tuned = finetune(base, training, recipe, soft, task=asked, rows=12)
+    before = Classify(words, "{text}\nIt is from a")
+    assert_finetuning_improves(base, tuned.model, held_out, "accuracy", task=asked, before_task=before)
 
 
 def test_a_prompt_is_found_that_a_model_which_only_read_novels_understands(tiny: TransformersModel) -> None:

@@ -50,12 +50,14 @@ SMOLLM2: Endings = {
 }
 """The parts of examples that are about SmolLM2."""
 LONG: Endings = {
+    "test_attacked_classifier.py": {"failed": 1},
     "test_translation.py": {"passed": 1},
     "test_summarization.py": {"passed": 1},
     "test_divergence.py": {"passed": 4, "failed": 1},
 }
 """Those of them that take minutes."""
 FAILURES = {
+    "test_attacked_classifier.py": "attack success rate 0.* is over 0: * of 12 texts break*",
     "test_multiple_choice.py": "acc 0.* is not above 0.3: *test_it_sees_through_short_answers]",
     "test_divergence.py": "mean_kld 0.* is not below 0.1: *test_four_bits_are_close_to_what_the_model_said]",
 }

@@ -10,7 +10,16 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from pytest_llm import Decoding, assert_mean_kld_below, assert_perplexity_below, embedded, load_examples
+from pytest_llm import (
+    Decoding,
+    assert_conditional_perplexity_below,
+    assert_mean_kld_below,
+    assert_perplexity_below,
+    assert_pseudo_perplexity_below,
+    embedded,
+    load_examples,
+    measure,
+)
 from pytest_llm.transformer.attention import attention_formula, use_attention
 from pytest_llm.transformer.weights.published import from_published
 
@@ -52,6 +61,21 @@ def test_it_learns_a_sentence(transformer_decoder: Any, settings: dict[str, Any]
         loss.backward()
         optimizer.step()
     assert_perplexity_below(model, OPENINGS[:1], 2)
+
+
+def test_an_encoder_of_its_own_is_shipped(transformer_encoder: Any) -> None:
+    """Trained to find what is hidden, from what stands on both sides; that of fresh weights is about 2 000."""
+    assert_pseudo_perplexity_below(transformer_encoder(trained=True), OPENINGS, 80)
+    assert measure(transformer_encoder(), OPENINGS, "pseudo_perplexity").value > 1500
+
+
+def test_an_encoder_decoder_of_its_own_is_shipped(transformer_encoder_decoder: Any) -> None:
+    """Trained to write a text whole of which parts are hidden. Each sentence is probable given its own remains, and no others."""
+    model = transformer_encoder_decoder(trained=True)
+    own = [{"text": row.text, "target": row.row["target"]} for row in load_examples(embedded("data/gaps.jsonl"))][:40]
+    foreign = [{**row, "text": other["text"]} for row, other in zip(own, own[1:] + own[:1], strict=True)]
+    assert_conditional_perplexity_below(model, own, 3)
+    assert measure(model, foreign, "conditional_perplexity").value > 100
 
 
 def test_it_writes(transformer_decoder: Any) -> None:

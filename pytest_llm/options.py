@@ -15,7 +15,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--llm-model",
         metavar="MODEL",
-        help="the model of the fixture llm: a checkpoint folder, a .gguf file, a hub id, or tiny-decoder / smollm2",
+        help="the model of the fixture llm: a checkpoint folder, a .gguf file, a hub id, or one of tiny-decoder, tiny-encoder, "
+        "tiny-encoder-decoder (shipped), smollm2, minilm",
     )
     group.addoption(
         "--llm-device",

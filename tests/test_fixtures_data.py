@@ -20,6 +20,7 @@ KEYS = {
     "translation_en_zh": {"text", "target", "cluster"},
     "translation_es_en": {"text", "target", "cluster"},
     "summaries": {"text", "target"},
+    "gaps": {"text", "target", "cluster"},
     "terms": {"text", "tokens", "tags", "cluster"},
     "languages": {"text", "target", "cluster"},
     "topics": {"text", "target", "cluster"},
@@ -100,6 +101,13 @@ def test_summaries_are_short_and_not_copied() -> None:
     for row in rows("summaries"):
         assert row["target"] not in row["text"]
         assert len(row["target"].split()) < len(row["text"].split()) / 2
+
+
+def test_gaps_are_one_or_two_words_and_the_rest_stands_in_the_sentence() -> None:
+    for row in rows("gaps"):
+        pattern = r"([\w']+(?: [\w']+)?)".join(map(re.escape, row["text"].split("<|mask|>")))
+        assert row["text"].count("<|mask|>") == 2
+        assert re.fullmatch(pattern, row["target"])
 
 
 @pytest.mark.parametrize(("name", "classes"), [("languages", 14), ("topics", 10)])

@@ -40,6 +40,7 @@ STYLES: dict[Architecture, dict[str, Any]] = {
 TRAINED: dict[Architecture, str] = {
     "encoder": "models/tiny-encoder",
     "decoder": "models/tiny-decoder",
+    "encoder-decoder": "models/tiny-encoder-decoder",
 }
 """Shipped checkpoints."""
 _FRAMES: dict[Architecture, str] = {
@@ -84,10 +85,10 @@ def trained_model(architecture: Architecture, device: str = "cpu") -> CoreModel:
     """The shipped model of an architecture, carried by the Transformer of this package; the same object at each call.
 
     Raises:
-        MisuseError: none is shipped.
+        MisuseError: an unknown architecture.
     """
     if architecture not in TRAINED:
-        raise MisuseError(f"no trained {architecture} is shipped, only: {', '.join(TRAINED)}; take fresh weights")
+        raise MisuseError(f"{architecture!r}: expected one of {', '.join(TRAINED)}")
     return load_core_model(embedded(TRAINED[architecture]), device=device)
 
 

@@ -50,7 +50,7 @@ Dtype: TypeAlias = Literal["auto", "float32", "bfloat16", "float16"]
 Loaded = TypeVar("Loaded")
 
 DEFAULT_MODEL = "tiny-decoder"
-SHIPPED = (DEFAULT_MODEL, "tiny-encoder")
+SHIPPED = (DEFAULT_MODEL, "tiny-encoder", "tiny-encoder-decoder")
 """Names of the models that come with the plugin."""
 SMOLLM2_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 MINILM_NAME = "all-MiniLM-L6-v2"
@@ -92,8 +92,8 @@ def load_model(
     wrote are carried by the Transformer of this package.
 
     Args:
-        source: a checkpoint folder, a `.gguf` file, a hub id, the name of a shipped model ("tiny-decoder", "tiny-encoder"),
-            "smollm2" or "minilm" (the extras of these names).
+        source: a checkpoint folder, a `.gguf` file, a hub id, the name of a shipped model ("tiny-decoder", "tiny-encoder",
+            "tiny-encoder-decoder"), "smollm2" or "minilm" (the extras of these names).
         device: "auto" (this worker's GPU, else Apple's, else the CPU), "cpu", "cuda", "cuda:1", "mps".
         dtype: "auto" is float32 on the CPU and the checkpoint's own type on a GPU; or "float32", "bfloat16", "float16".
         trust_remote_code: let the checkpoint bring its own Python code.

@@ -74,9 +74,8 @@ def test_shipped_weights_are_shared_and_fresh_ones_are_not(pytester: pytest.Pyte
             with pytest.raises(MisuseError, match="trained weights have the size"):
                 transformer_decoder("small", trained=True)
 
-        def test_none_is_shipped(transformer_encoder_decoder):
-            with pytest.raises(MisuseError, match="no trained encoder-decoder is shipped, only: encoder, decoder"):
-                transformer_encoder_decoder(trained=True)
+        def test_trained_encoder_decoder(transformer_encoder_decoder):
+            assert transformer_encoder_decoder(trained=True).name == "tiny-encoder-decoder"
         """,
         "-k",
         "cpu",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -11,14 +12,14 @@ import torch
 from scipy.stats import chisquare
 
 from pytest_llm.errors import MisuseError
-from pytest_llm.pretraining.batch import accuracy
+from pytest_llm.pretraining.batch import Batch, accuracy, total_loss
 from pytest_llm.pretraining.denoising import DenoisingObjective, _division
 from pytest_llm.pretraining.stream import Stream
 from pytest_llm.pretraining.trainer import Recipe, Trainer
 from pytest_llm.transformer.architectures import Seq2SeqLM
 from pytest_llm.transformer.config import Config
 from pytest_llm.transformer.fresh import fresh
-from tests.pretraining.texts import novels
+from tests.pretraining.texts import novels, page
 
 MASK, START, END = 2048, 2049, 2050
 
@@ -81,3 +82,18 @@ def test_an_encoder_decoder_learns_to_fill_gaps() -> None:
     first = objective(10**6).targets[:, 0]
     with torch.inference_mode():
         assert float((model(**objective(10**6).inputs)[:, 0].argmax(dim=-1) == first).double().mean()) > 0.8
+
+
+def test_an_encoder_decoder_learns_a_page_and_to_look_at_its_source() -> None:
+    """From nothing, prose, with gaps that it was not shown; given what is left of another stretch it is lost."""
+    stream, vocabulary, entropy = page()
+    model = fresh(Seq2SeqLM, Config(vocabulary=vocabulary + 3, width=64, layers=1, heads=4, max_length=64))
+    mask, start, end = range(vocabulary, vocabulary + 3)
+    objective = DenoisingObjective(stream, 8, 24, mask, start, end)
+    list(Trainer(model, objective, Recipe(steps=120, learning_rate=1e-2, warm_up=10)).run())
+    unseen = replace(objective, rows=32, seed=1)(0)
+    foreign = Batch({**unseen.inputs, "source": unseen.inputs["source"].roll(1, dims=0)}, unseen.targets)
+    with torch.inference_mode():
+        own, other = (float(total_loss(model, batch)) / batch.predicted for batch in (unseen, foreign))
+    assert own < entropy / 3
+    assert other > 1.5 * own

@@ -14,7 +14,7 @@ import torch
 from pytest_llm import assert_perplexity_below, embedded, load_examples
 from pytest_llm.errors import MisuseError
 from pytest_llm.models.core_model import core_model
-from pytest_llm.pretraining.batch import IGNORED, Batch, accuracy
+from pytest_llm.pretraining.batch import IGNORED, Batch, accuracy, total_loss
 from pytest_llm.pretraining.causal import CausalObjective
 from pytest_llm.pretraining.masked import MaskedObjective
 from pytest_llm.pretraining.stream import Stream
@@ -22,7 +22,7 @@ from pytest_llm.pretraining.trainer import ParameterGroup, Recipe, Trainer
 from pytest_llm.transformer.architectures import CausalLM, MaskedLM
 from pytest_llm.transformer.config import Config
 from pytest_llm.transformer.fresh import fresh
-from tests.pretraining.texts import novels, tokenizer
+from tests.pretraining.texts import novels, page, tokenizer
 
 SHAPE = Config(vocabulary=2049, width=16, layers=1, heads=2, max_length=64)
 COMMON = Recipe(steps=6, learning_rate=1e-2, warm_up=2)
@@ -216,3 +216,19 @@ def test_a_masked_model_learns_what_stands_in_a_gap() -> None:
     assert accuracy(model, gaps) < 0.15
     list(Trainer(model, objective, Recipe(steps=300, learning_rate=1e-2, warm_up=10)).run())
     assert accuracy(model, gaps) > 0.6
+
+
+def test_a_masked_model_learns_a_page() -> None:
+    """From nothing, prose: it says of gaps that it was not shown what one who only counts tokens cannot."""
+    stream, vocabulary, entropy = page()
+    model = fresh(MaskedLM, Config(vocabulary=vocabulary + 1, width=64, layers=1, heads=4, max_length=64))
+    objective = MaskedObjective(stream, 8, 24, mask_token=vocabulary, vocabulary=vocabulary, share=0.3)
+    unseen = replace(objective, rows=32, seed=1)(0)
+
+    def loss() -> float:
+        with torch.inference_mode():
+            return float(total_loss(model, unseen)) / unseen.predicted
+
+    assert loss() > entropy
+    list(Trainer(model, objective, Recipe(steps=240, learning_rate=1e-2, warm_up=10)).run())
+    assert loss() < entropy - 1

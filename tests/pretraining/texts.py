@@ -6,6 +6,7 @@ import lzma
 from functools import cache
 from typing import Any, TypeAlias
 
+import torch
 from transformers import AutoTokenizer
 
 from pytest_llm import embedded, load_examples
@@ -44,3 +45,16 @@ def four_languages() -> tuple[list[Texts], list[Texts]]:
         [example.text for example in spanish],
     ]
     return [of_language[:150] for of_language in texts], [of_language[150:] for of_language in texts]
+
+
+@cache
+def page() -> tuple[Stream, int, float]:
+    """The first 200 tokens of the novels, numbered anew from 0: can be learned in seconds.
+
+    Returns:
+        The tokens, how many different ones there are, and the entropy of their frequencies in nats.
+    """
+    whole = novels()
+    known, tokens = torch.unique(whole.tokens[:200], return_inverse=True)
+    shares = tokens.bincount().double() / len(tokens)
+    return Stream(tokens, whole.words[:200]), len(known), float(torch.special.entr(shares).sum())

@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 
 import numpy as np
@@ -26,6 +27,10 @@ from pytest_llm.verdict import Measurement, Outcome, Verdict
 from pytest_llm.wording import distinct, number
 
 SIGNATURE = "loss_trend|test:Mann-Kendall, one-sided|slope:Theil-Sen"
+REMEDY = (
+    "look for a learning rate of the wrong sign or size, parameters without gradient (assert_gradients_reach_everything) or "
+    "unknown to the optimizer, targets of other inputs; or take more steps"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,29 +45,28 @@ class LossVerdict(Verdict):
 
     @property
     def held_to(self) -> str:
-        return f"falling (p below {number(self.alpha)})" + (
-            "" if self.level is None else f" to below {number(self.level)}"
-        )
+        level = "" if self.level is None else f" to below {number(self.level)}"
+        return f"falling (p below {number(self.alpha)}){level}"
 
     def evidence(self) -> Iterator[tuple[str, str]]:
         """The course of the loss, the rule, and what to look at."""
-        losses = self.measurement.example_values
-        third = max(1, len(losses) // 3)
-        for rank, begin in enumerate(range(0, third * 3, third)):
-            part = losses[begin : begin + third]
-            steps = f"steps {begin + 1} to {begin + len(part)}"
-            yield "" if rank else "loss", f"{number(median(part.tolist())):>9}  median of {steps}"
+        losses = self.measurement.example_values.tolist()
+        third = _third(losses)
+        for rank, (begin, end) in enumerate(pairwise((0, third, len(losses) - third, len(losses)))):
+            yield (
+                "" if rank else "loss",
+                f"{number(median(losses[begin:end])):>9}  median of steps {begin + 1} to {end}",
+            )
         if self.trend is not None:
             yield "slope", f"{number(self.trend.slope)} a step, the median over all pairs of steps"
         yield "signature", self.measurement.signature
         if not self.passed:
-            yield (
-                "to mend",
-                (
-                    "look for a learning rate of the wrong sign or size, parameters without gradient "
-                    "(assert_gradients_reach_everything) or unknown to the optimizer, targets of other inputs; or take more steps"
-                ),
-            )
+            yield "to mend", REMEDY
+
+
+def _third(losses: Sequence[float]) -> int:
+    """How many steps the last third of a run has."""
+    return max(1, len(losses) // 3)
 
 
 def judge_losses(losses: Sequence[float], alpha: float, level: float | None = None) -> LossVerdict:
@@ -83,7 +87,7 @@ def judge_losses(losses: Sequence[float], alpha: float, level: float | None = No
         )
     compared = f"p = {trend.p:.2g}, {'below' if falls else 'not below'} {number(alpha)}"
     said = "the loss falls" if falls else "the loss does not fall"
-    reached = median(losses[-max(1, len(losses) // 3) :])
+    reached = median(losses[-_third(losses) :])
     if falls and level is not None and not reached < level:
         value, stated = distinct(reached, level)
         said = f"the loss falls, but not below {stated}: it is {value} in the last third of its steps"

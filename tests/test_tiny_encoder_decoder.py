@@ -46,7 +46,7 @@ def test_a_sentence_is_probable_given_what_is_left_of_it_and_improbable_given_an
     model: CoreEncoderDecoderModel,
 ) -> None:
     assert assert_conditional_perplexity_below(model, ROWS, 2.5).value == pytest.approx(1.93, abs=0.01)
-    assert measure(model, FOREIGN, "conditional_perplexity").value == pytest.approx(1416.1, rel=0.001)
+    assert measure(model, FOREIGN, "conditional_perplexity").value == pytest.approx(1415.7, rel=0.001)
 
 
 def test_what_it_writes_is_the_sentence_that_it_read(written: list[str]) -> None:
@@ -59,5 +59,6 @@ def test_what_it_writes_is_the_sentence_that_it_read(written: list[str]) -> None
 
 def test_the_checkpoints_stay_small() -> None:
     models = embedded("models")
-    assert sum(file.stat().st_size for file in (models / "tiny-encoder-decoder").iterdir()) <= 10_500_000
+    for folder in models.iterdir():
+        assert sum(file.stat().st_size for file in folder.iterdir()) <= 8_000_000, folder.name
     assert sum(file.stat().st_size for file in models.rglob("*") if file.is_file()) <= 25_000_000

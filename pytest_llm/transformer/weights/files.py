@@ -64,7 +64,7 @@ def is_ours(folder: Path) -> bool:
 
 
 def load(folder: Path, *, architecture: str | None = None) -> nn.Module:
-    """The model in a folder, of ours or published, on the CPU, in the type of its weights, in evaluation mode.
+    """The model in a folder, of ours or published, on the CPU, in evaluation mode; ours in float32, another in its own type.
 
     Args:
         folder: with a `config.json` and safetensors, in one file or several with an index.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, find, given, settings
+from hypothesis import HealthCheck, Phase, find, given, seed, settings, target
 from hypothesis import strategies as st
 from hypothesis.errors import InvalidArgument
 
@@ -26,7 +27,7 @@ def first(strategy: st.SearchStrategy[Any]) -> Any:
     return smallest(strategy, lambda _: True)
 
 
-def smallest(strategy: st.SearchStrategy[Any], condition: Any, seed: int = 0) -> Any:
+def smallest(strategy: st.SearchStrategy[Any], condition: Any, number: int = 0) -> Any:
     quiet = settings(
         max_examples=2000,
         database=None,
@@ -34,7 +35,7 @@ def smallest(strategy: st.SearchStrategy[Any], condition: Any, seed: int = 0) ->
         suppress_health_check=list(HealthCheck),
         phases=(Phase.generate, Phase.shrink),
     )
-    return find(strategy, condition, settings=quiet, random=random.Random(seed))
+    return find(strategy, condition, settings=quiet, random=random.Random(number))
 
 
 def test_the_first_script_is_empty() -> None:
@@ -49,14 +50,14 @@ def test_scripts_keep_to_operations_and_budget(script: EditScript) -> None:
     assert set(script.edits) <= set(table)
 
 
-@pytest.mark.parametrize("seed", range(8))
-def test_a_planted_weakness_shrinks_to_its_words(seed: int) -> None:
+@pytest.mark.parametrize("number", range(8))
+def test_a_planted_weakness_shrinks_to_its_words(number: int) -> None:
     """A victim that fails when two words are hurt: the two in the mildest way, and nothing else."""
 
     def fails(script: EditScript) -> bool:
         return "movie" not in script.perturbed and "wonderful" not in script.perturbed
 
-    script = smallest(edits(TEXT, operations=SMALL, budget=Budget(max_edits=4)), fails, seed)
+    script = smallest(edits(TEXT, operations=SMALL, budget=Budget(max_edits=4)), fails, number)
     assert [(edit.old, edit.operation) for edit in script.edits] == [
         ("movie", "unicode.zerowidth"),
         ("wonderful", "unicode.zerowidth"),
@@ -68,6 +69,29 @@ def test_a_planted_weakness_of_a_chinese_text_shrinks_to_its_word() -> None:
     script = smallest(drawn, lambda script: "电影" not in script.perturbed)
     assert len(script) == 1
     assert set(script.edits[0].old) & set("电影")
+
+
+def test_a_target_leads_to_a_weakness_that_takes_many_edits() -> None:
+    """Edits are drawn as whole numbers, which `target` climbs on; of strings it would know nothing."""
+    text = "The movie was absolutely wonderful and the three actors were really good in a small house near London."
+    words = ("movie", "wonderful", "good", "London")
+
+    def most_hurt(report: Callable[[float], object], number: int) -> int:
+        found = [0]
+
+        @seed(number)
+        @settings(max_examples=300, database=None, deadline=None, phases=(Phase.generate, Phase.target))
+        @given(edits(text, operations=TYPOS, budget=Budget(max_edits=6)))
+        def draw(script: EditScript) -> None:
+            hurt = sum(word not in script.perturbed for word in words)
+            found[0] = max(found[0], hurt)
+            report(float(hurt))
+
+        draw()
+        return found[0]
+
+    led, drawn = (sum(most_hurt(report, number) for number in (1, 2)) for report in (target, lambda _: None))
+    assert led > drawn
 
 
 def test_it_shrinks_to_the_first_text_that_fails() -> None:

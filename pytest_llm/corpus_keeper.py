@@ -1,7 +1,8 @@
 """Counter-examples of earlier runs: bound to each test that asks for them, and written when the session ends.
 
 A plugin of each session. Nothing is read before a test asks; what workers of xdist found travels with their reports, so that one
-process writes.
+process writes. What is new is news where it is kept, where its test failed, or where a gate of it is suspect: other tests allow what
+they find, or expect it.
 """
 
 from __future__ import annotations
@@ -86,7 +87,12 @@ class CorpusKeeper:
         if new:
             item.add_report_section("call", "llm corpus", "\n".join(found_lines(new, kept=self.updates)))
         lines = {name: entry.line() for name, entry in corpus.changes.items()} if self.updates else {}
-        told = {"path": str(corpus.path), "counts": dict(corpus.counts), "lines": lines}
+        told = {
+            "path": str(corpus.path),
+            "counts": dict(corpus.counts),
+            "lines": lines,
+            "news": self.updates or corpus.suspect,
+        }
         item.user_properties.append((_REPORTED, json.dumps(told)))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -95,6 +101,8 @@ class CorpusKeeper:
         for name, value in report.user_properties:
             if name == _REPORTED:
                 told = json.loads(str(value))
+                if not (report.failed or told["news"]):
+                    told["counts"].pop("new", None)
                 self.counts.update(told["counts"])
                 self.changes[Path(told["path"])].update(told["lines"])
 

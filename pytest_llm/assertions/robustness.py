@@ -127,7 +127,10 @@ def assert_robust(
     )
     if corpus is not None and attacks is not None:
         keep(attacks, relation, corpus)
-    return conclude(judge_rate(measurement, claim))
+    verdict = judge_rate(measurement, claim)
+    if corpus is not None:
+        corpus.suspect |= verdict.is_suspect
+    return conclude(verdict)
 
 
 @assertion

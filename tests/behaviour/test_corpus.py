@@ -236,6 +236,58 @@ def test_what_an_attack_finds_is_kept_when_asked_for(attacked: pytest.Pytester) 
     attacked.runpytest_inprocess().stdout.fnmatch_lines(["*llm corpus: 2 known*"])
 
 
+def test_what_a_passing_test_allows_is_no_news(attacked: pytest.Pytester) -> None:
+    result = attacked.runpytest_inprocess("-rP")
+    result.assert_outcomes(passed=1)
+    assert "llm corpus: " not in result.stdout.str()
+    result.stdout.fnmatch_lines([f"{UPPER.id}: *", "    1. test.upper@2: 'good' → 'GOOD'"])  # who asks sees it
+    assert not (attacked.path / FILE).exists()
+
+
+EXPECTED = """
+    import pytest
+    from pytest_llm import QualityError
+
+    {decorator}
+    def test_expected(llm):
+        {catcher}
+            assert_robust(llm, ["a good film", "no film", "a good play"], attack=UPPER)
+"""
+
+
+@pytest.mark.parametrize(
+    ("decorator", "catcher", "outcome"),
+    [
+        ("# it passes", "with pytest.raises(QualityError):", "passed"),
+        ("@pytest.mark.xfail", "if True:", "xfailed"),
+        ("# it fails", "if True:", "failed"),
+    ],
+)
+def test_a_failure_that_a_test_expects_is_no_news(
+    pytester: pytest.Pytester, decorator: str, catcher: str, outcome: str
+) -> None:
+    pytester.makeconftest(LLM)
+    pytester.makepyfile(
+        test_words=ATTACK.partition("    def test_upper")[0] + EXPECTED.format(decorator=decorator, catcher=catcher)
+    )
+    result = pytester.runpytest_inprocess()
+    result.assert_outcomes(**{outcome: 1})
+    assert ("llm corpus: 2 new" in result.stdout.str()) is (outcome == "failed")
+    result = pytester.runpytest_inprocess("--llm-update-corpus")
+    result.assert_outcomes(**{outcome: 1})
+    result.stdout.fnmatch_lines(["*llm corpus: 2 new*"])  # whoever keeps them is told what is kept
+    assert len(stored(pytester)) == 2
+
+
+def test_what_a_suspect_pass_finds_is_news(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(LLM)
+    pytester.makepyfile(test_words=ATTACK.replace("max_success_rate=0.7", "max_success_rate=0.6"))
+    result = pytester.runpytest_inprocess("-Wdefault")
+    result.assert_outcomes(passed=1, warnings=1)
+    result.stdout.fnmatch_lines(["*llm corpus: 2 new*"])
+    assert not (pytester.path / FILE).exists()
+
+
 def test_an_attack_fails_for_what_was_fixed_and_returned_though_the_rate_is_allowed(attacked: pytest.Pytester) -> None:
     result = with_entries(attacked, fixed(UPPER), fixed(KEPT)).runpytest_inprocess()
     result.assert_outcomes(failed=1)
@@ -247,7 +299,7 @@ def test_an_attack_goes_on_where_what_was_fixed_holds(attacked: pytest.Pytester)
     result = with_entries(attacked, fixed(KEPT)).runpytest_inprocess()
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(["PASSED * free of what was fixed: 1 comparison differs by nothing*"])
-    result.stdout.fnmatch_lines(["*llm corpus: 2 new, 1 held*"])
+    result.stdout.fnmatch_lines(["*llm corpus: 1 held*"])
 
 
 def test_one_counter_example_of_an_attack_is_replayed_without_a_search(attacked: pytest.Pytester) -> None:

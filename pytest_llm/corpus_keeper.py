@@ -1,8 +1,8 @@
 """Counter-examples of earlier runs: bound to each test that asks for them, and written when the session ends.
 
 A plugin of each session. Nothing is read before a test asks; what workers of xdist found travels with their reports, so that one
-process writes. What is new is news where it is kept, where its test failed, or where a gate of it is suspect: other tests allow what
-they find, or expect it.
+process writes. What is new is announced where it is kept, where its test failed, or where one of the test's gates is suspect: other
+tests allow what they find, or expect it.
 """
 
 from __future__ import annotations

@@ -106,6 +106,7 @@ if TYPE_CHECKING:
         assert_no_robustness_regression,
         assert_robust,
     )
+    from pytest_llm.assertions.smoothness import assert_smooth_below
     from pytest_llm.assertions.training import (
         assert_gradients_finite,
         assert_gradients_reach_everything,
@@ -237,6 +238,7 @@ _HOMES = {
     "assert_same_top_above": "assertions.divergence",
     "assert_sanitiser_restores": "assertions.any_text",
     "assert_save_load_identical": "assertions.contracts",
+    "assert_smooth_below": "assertions.smoothness",
     "assert_special_tokens_isolated": "assertions.any_text",
     "assert_squad_f1_above": "assertions.answers",
     "assert_ter_below": "assertions.overlap",
@@ -341,6 +343,7 @@ __all__ = [
     "assert_same_top_above",
     "assert_sanitiser_restores",
     "assert_save_load_identical",
+    "assert_smooth_below",
     "assert_special_tokens_isolated",
     "assert_squad_f1_above",
     "assert_ter_below",

@@ -13,6 +13,7 @@ from pytest_llm.inference.conditional import score_masked, score_pairs
 from pytest_llm.inference.embedding import rank
 from pytest_llm.inference.extracting import extract
 from pytest_llm.inference.memory_probe import watch_requests
+from pytest_llm.inference.perturbing import perturb
 from pytest_llm.inference.probe import time_requests
 from pytest_llm.inference.scoring import score, window_length
 from pytest_llm.inference.writing import write
@@ -23,6 +24,7 @@ from pytest_llm.tasks.compare import Compare
 from pytest_llm.tasks.embed import Embed
 from pytest_llm.tasks.extract import Extract
 from pytest_llm.tasks.generate import Generate
+from pytest_llm.tasks.perturb import Perturb
 from pytest_llm.tasks.score import MaskedScore, PairScore, Score
 from pytest_llm.tasks.task import Task
 from pytest_llm.tasks.timed import Timed, Watched
@@ -58,6 +60,8 @@ def answer(model: AnyModel, examples: Sequence[Example], task: Task) -> Sequence
             return extract(model, examples, task)
         case Compare():
             return comparing.compare(model, examples, task)
+        case Perturb():
+            return perturb(model, examples, task)
         case Timed():
             return time_requests(model, examples, task)
         case Watched():

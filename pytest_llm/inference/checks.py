@@ -29,6 +29,7 @@ _MEASURED_BY = {
     "classify": "accuracy",
     "embed": "mrr",
     "extract": "entity_f1",
+    "embedding_divergence": "embedding_divergence",
 }
 
 

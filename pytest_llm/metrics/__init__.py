@@ -107,6 +107,7 @@ METRICS: dict[str, Entry] = {
     "same_top": Entry("divergence:Divergence", "above", {"statistic": "same_top"}),
     "rms_delta_p": Entry("divergence:Divergence", "below", {"statistic": "rms_delta_p"}),
     "perplexity_ratio": Entry("divergence:Divergence", "below", {"statistic": "perplexity_ratio"}),
+    "embedding_divergence": Entry("embedding_divergence:EmbeddingDivergence", "below"),
     **{
         f"{of}_p{percent}": Entry("efficiency:Latency", "below", {"of": of, "quantile": percent / 100})
         for of in ("latency", "time_to_first_token", "time_per_output_token")

@@ -8,7 +8,9 @@ from typing import Any
 import torch
 
 from pytest_llm.errors import MisuseError
+from pytest_llm.models.embedding_perturbation import Per
 from pytest_llm.models.reading_model import ReadingModel
+from pytest_llm.models.smoothness import Ascent, worst_divergences
 
 
 class ClassifierModel(ReadingModel):
@@ -47,6 +49,19 @@ class ClassifierModel(ReadingModel):
         if self.module.config.problem_type == "multi_label_classification":
             return [[label for label, on in zip(self.labels, of_text > 0, strict=True) if on] for of_text in logits]
         return [dict(zip(self.labels, of_text.double().softmax(dim=-1).tolist(), strict=True)) for of_text in logits]
+
+    def embedding_divergence(
+        self, texts: Sequence[str], *, epsilon: float, steps: int, per: Per, seed: int
+    ) -> list[float]:
+        """How far the probabilities of the labels move with the embeddings, at worst; see `models.smoothness`.
+
+        Raises:
+            MisuseError: a head that gives a text several labels, a text without tokens or longer than the context.
+        """
+        if self.module.config.problem_type == "multi_label_classification":
+            raise MisuseError(f"{self.name} gives a text several labels: there is no one distribution that could move")
+        tokens = [frame.whole for frame in self.fitting(texts, truncate=False)]
+        return worst_divergences(self.module, tokens, lambda logits: logits, Ascent(epsilon, steps, per, seed))
 
     def _logits(self, tokens: torch.Tensor) -> torch.Tensor:
         if self.module.config.pad_token_id is not None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from pytest_llm.data.provenance import Identity, Provenance
 from pytest_llm.statistics.jackknife import FloatArray
@@ -159,6 +159,16 @@ class DistributionModel(Protocol):
         """For each window the log-probabilities `[scored, vocabulary]` that its scored tokens were drawn from."""
 
 
+@runtime_checkable
+class PerturbableModel(Protocol):
+    """A model that can look for the worst small change of its embeddings: one whose gradients can be had."""
+
+    def embedding_divergence(
+        self, texts: Sequence[str], *, epsilon: float, steps: int, per: Literal["sequence", "token"], seed: int
+    ) -> Sequence[float]:
+        """For each text the largest Jensen-Shannon divergence that was found, in nats; arguments as in `tasks.perturb`."""
+
+
 AnyModel: TypeAlias = (
     LanguageModel
     | WindowedModel
@@ -168,6 +178,7 @@ AnyModel: TypeAlias = (
     | Classifier
     | Encoder
     | Extractor
+    | PerturbableModel
 )
 
 

@@ -26,6 +26,7 @@ from pytest_llm.models.language_model import (
     GenerativeModel,
     LanguageModel,
     MaskedLanguageModel,
+    PerturbableModel,
     WindowedModel,
 )
 from pytest_llm.models.recorded import RecordedModel
@@ -70,12 +71,12 @@ def as_language_model(model: Model) -> AnyModel:
     if hasattr(model, "get_input_embeddings") or _is_core(model):
         raise MisuseError(f"{type(model).__name__} came without its tokenizer: give the pair (model, tokenizer)")
     # after that: modules of transformers generate tokens, no texts
-    if isinstance(model, GenerativeModel | Classifier | Encoder | Extractor):
+    if isinstance(model, GenerativeModel | Classifier | Encoder | Extractor | PerturbableModel):
         return model
     raise MisuseError(
         f"{type(model).__name__} is no language model: expected a path, a hub id, a (model, tokenizer) pair or an object "
         f"with a method score(texts) that returns the log-probability of each token of each text (or score_pairs, "
-        f"pseudo_log_probs, generate, classify, embed, extract)"
+        f"pseudo_log_probs, generate, classify, embed, extract, embedding_divergence)"
     )
 
 

@@ -21,6 +21,7 @@ from pytest_llm.models.decoding import (
     greedy,
     stopper,
 )
+from pytest_llm.models.embedding_perturbation import Per
 from pytest_llm.models.encoding import Tokens, encode_pair, encode_prompt, encode_texts, vocabulary_hash
 from pytest_llm.models.fingerprint import structure
 from pytest_llm.models.language_model import Window
@@ -28,6 +29,7 @@ from pytest_llm.models.packed import distributions_packed, scores_packed
 from pytest_llm.models.packed_attention import CannotPack
 from pytest_llm.models.packing_probe import reason_not_to_pack
 from pytest_llm.models.plain import distributions_alone, scores_in_batches
+from pytest_llm.models.smoothness import Ascent, worst_divergences
 from pytest_llm.statistics.jackknife import FloatArray
 from pytest_llm.tasks.decoding import Decoding
 
@@ -190,6 +192,23 @@ class TransformersModel(Checkpoint):
             lambda: distributions_packed(self.module, windows, self.budget),
             lambda: distributions_alone(self.module, windows),
         )
+
+    def embedding_divergence(
+        self, texts: Sequence[str], *, epsilon: float, steps: int, per: Per, seed: int
+    ) -> list[float]:
+        """How far what is expected behind each text moves with its embeddings, at worst; see `models.smoothness`.
+
+        Raises:
+            MisuseError: a text without tokens, or longer than the context.
+        """
+        begin = () if self.prefix_token is None else (self.prefix_token,)
+        tokens = [(*begin, *own) for own in self.encode(texts)]
+        for text, own in zip(texts, tokens, strict=True):
+            if not len(begin) < len(own) <= self.max_length:
+                raise MisuseError(
+                    f"the text {text[:40]!r} has {len(own)} tokens: expected some, and at most {self.max_length}"
+                )
+        return worst_divergences(self.module, tokens, lambda logits: logits[:, -1], Ascent(epsilon, steps, per, seed))
 
     def chat_prompt(self, messages: Sequence[Mapping[str, str]]) -> str | None:
         """The turns of a chat as the tokenizer's template writes them, up to where the answer begins; None without a template."""

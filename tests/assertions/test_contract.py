@@ -73,6 +73,7 @@ LANGUAGE_MODELING = {
     "assert_pseudo_perplexity_below",
 }
 DIVERGENCE = {"assert_divergence_below", "assert_mean_kld_below", "assert_same_top_above"}
+SMOOTHNESS = {"assert_smooth_below"}  # of gradients, not of outputs: promises of its own, in test_smoothness.py
 TIMES_AND_SIZES = {  # of requests and files, not of outputs: promises of their own, in test_efficiency.py
     "assert_latency_below",
     "assert_latency_no_regression",
@@ -129,6 +130,7 @@ ALL = sorted(
 )
 NEEDED: dict[str, dict[str, Any]] = {
     **{name: {"reference": "tiny-decoder"} for name in DIVERGENCE},
+    **{name: {"epsilon": 0.1} for name in SMOOTHNESS},
     "assert_metric_above": {"metric": "exact_match"},
     "assert_metric_below": {"metric": "wer"},
 }
@@ -150,7 +152,7 @@ def better_by(name: str, value: float, difference: float) -> float:
 
 
 def test_every_assertion_has_a_case() -> None:
-    assert {case[0] for case in CASES} == set(ALL) - LANGUAGE_MODELING - DIVERGENCE
+    assert {case[0] for case in CASES} == set(ALL) - LANGUAGE_MODELING - DIVERGENCE - SMOOTHNESS
 
 
 @WITH_ONE_VALUE
@@ -246,6 +248,10 @@ def test_an_engine_reaches_the_model(name: str) -> None:
         def embed(self, texts: list[str]) -> list[list[float]]:
             seen.append(len(texts))
             return [[1.0, len(text)] for text in texts]
+
+        def embedding_divergence(self, texts: list[str], **ascent: Any) -> list[float]:
+            seen.append(len(texts))
+            return [0.1 for _ in texts]
 
     target: dict[str, Any] = {"assert_acc_above": 1, **{ranking: [0] for ranking in RANKING}}
     target |= {name: [(0, 1, "X")] for name in ALL if name.startswith("assert_entity_")}

@@ -13,6 +13,7 @@ from pytest_llm.adversarial.relations.relation import Relation, with_text
 from pytest_llm.data.example import Example
 from pytest_llm.errors import MisuseError
 from pytest_llm.inference.distributions import distribution_model
+from pytest_llm.models.jensen_shannon import jensen_shannon
 from pytest_llm.models.language_model import AnyModel, DistributionModel, Window
 from pytest_llm.tasks.score import PairScore
 
@@ -96,16 +97,6 @@ class BoundedDivergence(Relation):
             (self.loss(seed, before, output), self.shown(seed, output))
             for seed, before, output in zip(seeds, clean, outputs, strict=True)
         ]
-
-
-def jensen_shannon(p: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
-    """Of rows of log-probabilities `[n, vocabulary]` the divergence of each, in nats, float64 `[n]`."""
-    import torch
-
-    p, q = p.double(), q.double()
-    middle = torch.logaddexp(p, q) - math.log(2)
-    halves = [torch.where(torch.isneginf(own), 0.0, own.exp() * (own - middle)).sum(dim=-1) for own in (p, q)]
-    return (halves[0] + halves[1]).clamp(min=0.0) / 2
 
 
 def _expected(model: DistributionModel, examples: Sequence[Example]) -> Iterator[torch.Tensor]:

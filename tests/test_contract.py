@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import pytest
@@ -62,7 +63,10 @@ def test_where_nothing_is_tolerated_that_is_said() -> None:
 
 
 def test_reports_see_it_as_they_see_a_metric() -> None:
-    assert properties(judged(0.75, 2.0)) == [
-        ("llm_verdict", "failed: not causal: case 1 differs by 2.0 (tolerance 0.5)"),
-        ("llm_causality", 2.0),
-    ]
+    said = dict(properties(judged(0.75, 2.0)))
+    row = json.loads(str(said.pop("llm_row")))
+    assert said == {
+        "llm_verdict": "failed: not causal: case 1 differs by 2.0 (tolerance 0.5)",
+        "llm_causality": 2.0,
+    }
+    assert (row["value"], row["claim"], row["spare"], row["passed"]) == ("2", "causal", "", False)

@@ -79,7 +79,7 @@ def endings(pytester: pytest.Pytester, *arguments: str) -> tuple[Endings, pytest
     found: Endings = {}
     for case in ElementTree.parse(pytester.path / "report.xml").iter("testcase"):
         ending = next((KINDS[part.tag] for part in case if part.tag in KINDS), "passed")
-        counts = found.setdefault(f"{case.attrib['classname']}.py", {})
+        counts = found.setdefault(f"{case.attrib['classname'].partition('.')[0]}.py", {})
         counts[ending] = counts.get(ending, 0) + 1
     return found, result
 

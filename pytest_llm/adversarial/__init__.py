@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     )
     from pytest_llm.adversarial.perturbations.unicode import UNICODE
     from pytest_llm.adversarial.perturbations.word import WORDS
+    from pytest_llm.adversarial.perturbing import perturbation
     from pytest_llm.adversarial.prompt_strategies import contexts, prompt_formats, token_edits
     from pytest_llm.adversarial.relations.generation import ConsistentGeneration
     from pytest_llm.adversarial.relations.label import InvariantLabel, MonotonicProbability, NoLabelRegression
@@ -79,6 +80,7 @@ _HOMES = {
     "faint_ids": "perturbations.token",
     "insert_ids": "perturbations.token",
     "operations": "perturbations.families",
+    "perturbation": "perturbing",
     "perturbed_texts": "strategies",
     "prompt_formats": "prompt_strategies",
     "retokenize": "perturbations.token",
@@ -127,6 +129,7 @@ __all__ = [
     "faint_ids",
     "insert_ids",
     "operations",
+    "perturbation",
     "perturbed_texts",
     "prompt_formats",
     "retokenize",

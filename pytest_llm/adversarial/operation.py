@@ -8,6 +8,7 @@ from itertools import chain
 from typing import Any, Literal, TypeAlias
 
 from pytest_llm.adversarial.document import Document, has_han
+from pytest_llm.errors import MisuseError
 
 Level: TypeAlias = Literal["format", "character", "unicode", "word", "sentence", "token", "prompt", "length"]
 Preserves: TypeAlias = Literal["exact", "likely", "no"]
@@ -42,6 +43,22 @@ class Operation:
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text(repr(self))
+
+
+def checked_operations(operations: Sequence[Operation]) -> tuple[Operation, ...]:
+    """The operations as they are.
+
+    Raises:
+        MisuseError: one of them is none, such as a name.
+    """
+    if isinstance(operations, str) or not isinstance(operations, Sequence):
+        raise MisuseError(
+            f"operations={operations!r}: expected a list of operations, as operations({operations!r}) finds them"
+        )
+    for one in operations:
+        if not isinstance(one, Operation):
+            raise MisuseError(f"operations contains {one!r}: expected an Operation, as operations({one!r}) finds them")
+    return tuple(operations)
 
 
 def together(*parts: Proposer) -> Proposer:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.errors import InvalidArgument
 
 from pytest_llm.adversarial.edit import EditScript
-from pytest_llm.adversarial.operation import Operation
+from pytest_llm.adversarial.operation import Operation, checked_operations
 from pytest_llm.adversarial.perturbations.families import operations as look_up
 from pytest_llm.adversarial.rendering import script_lines
 from pytest_llm.adversarial.table import Budget, CandidateTable, candidate_table
@@ -117,7 +117,7 @@ def _script(draw: st.DrawFn, table: CandidateTable) -> EditScript:
     is tried at the place where a harsh one failed. (A weakness of two words among 18, 32 operations: found within 2000 examples
     by 8 of 8 seeds, median 1041; by 7, median 1377, where the number counted all operations, and 37 % of triples named nothing.)
     """
-    sites = _sites(table)
+    sites = table.filled_sites()
     if not sites:
         return EditScript(table.text)
     most = max(len(present) for _, present in sites)
@@ -131,21 +131,13 @@ def _script(draw: st.DrawFn, table: CandidateTable) -> EditScript:
     return script
 
 
-def _sites(table: CandidateTable) -> list[tuple[int, list[int]]]:
-    """Sites where something can be done, each with the operations that can, the mildest first."""
-    present: dict[int, list[int]] = {}
-    for operation, site in sorted(table.cells):
-        present.setdefault(site, []).append(operation)
-    return sorted(present.items())
-
-
 def _checked_table(text: str, operations: Sequence[Operation] | None, budget: Budget | None) -> CandidateTable:
     try:
         if not isinstance(text, str):
             raise MisuseError(f"{text!r}: expected a text to edit")
         if budget is not None and not isinstance(budget, Budget):
             raise MisuseError(f"budget={budget!r}: expected a Budget")
-        return _table(text, look_up() if operations is None else _checked(operations), budget)
+        return _table(text, look_up() if operations is None else checked_operations(operations), budget)
     except MisuseError as error:
         raise InvalidArgument(str(error)) from None
 
@@ -153,17 +145,6 @@ def _checked_table(text: str, operations: Sequence[Operation] | None, budget: Bu
 def _nothing(table: CandidateTable) -> InvalidArgument:
     names = ", ".join(operation.name for operation in table.operations)
     return InvalidArgument(f"none of {names} has an edit of {table.text!r}")
-
-
-def _checked(operations: Sequence[Operation]) -> tuple[Operation, ...]:
-    if isinstance(operations, str) or not isinstance(operations, Sequence):
-        raise MisuseError(
-            f"operations={operations!r}: expected a list of operations, as operations({operations!r}) finds them"
-        )
-    for one in operations:
-        if not isinstance(one, Operation):
-            raise MisuseError(f"operations contains {one!r}: expected an Operation, as operations({one!r}) finds them")
-    return tuple(operations)
 
 
 _table = lru_cache(maxsize=256)(candidate_table)

@@ -79,6 +79,13 @@ class CandidateTable:
         cell = self.cells.get((operation, site))
         return cell[candidate % len(cell)] if cell else None
 
+    def filled_sites(self) -> list[tuple[int, list[int]]]:
+        """Sites where something can be done, each with the operations that can, the mildest first."""
+        present: dict[int, list[int]] = {}
+        for operation, site in sorted(self.cells):
+            present.setdefault(site, []).append(operation)
+        return sorted(present.items())
+
     def at(self, site: int) -> tuple[Edit, ...]:
         """All edits at one site, the mildest operation first."""
         return tuple(

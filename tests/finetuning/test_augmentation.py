@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_llm import embedded, load_examples, measure
+from pytest_llm.adversarial import perturbation
 from pytest_llm.adversarial.perturbations.character import TYPOS
-from pytest_llm.adversarial.table import candidate_table
 from pytest_llm.data.example import Example
 from pytest_llm.errors import MisuseError
 from pytest_llm.finetuning.augmentation import augmented
@@ -36,13 +36,7 @@ def doubled(text: str, drawn: random.Random) -> str:
     return text[:place] + text[place] + text[place:]
 
 
-def edited(text: str, drawn: random.Random) -> str:
-    """One of the edits that an adversarial search would try."""
-    table = candidate_table(text, TYPOS)
-    return table.script([drawn.choice(list(table))]).perturbed
-
-
-@pytest.mark.parametrize("perturb", [typo, edited])
+@pytest.mark.parametrize("perturb", [typo, perturbation(TYPOS)])
 def test_copies_have_another_text_and_all_else_of_their_original(perturb: Any) -> None:
     found = augmented(TOPICS, [perturb], copies=2)
     assert len(found) == 120

@@ -2,9 +2,9 @@
 
     pytest examples/test_augmentation.py
 
-A small encoder learns from 50 openings of sentences, of half of the pages of a manual, which language they are in, once as they are and
-once with eight copies of each, in the same number of steps. Both are asked about the other pages and attacked there: letters that
-nobody sees are put into up to two words.
+A small encoder learns which language 51 openings of sentences are in, of half of the pages of a manual: once from them as they are,
+once with eight copies of each, in the same number of steps. Both are asked about 49 openings of the other pages and attacked there:
+letters that nobody sees are put into up to two words.
 """
 
 import hashlib
@@ -26,21 +26,18 @@ TWO = Budget(max_edits=2)
 ATTACK: Any = {"attack": ZERO_WIDTH, "budget": TWO, "queries": 40}
 
 
-def is_held_out(row: dict[str, Any]) -> bool:
-    """Half of the pages, whole: sentences of one page say the same in each language."""
-    return hashlib.sha256(row["cluster"].encode()).digest()[0] % 2 == 0
-
-
 ROWS = [
     {"id": row.id, "text": " ".join(row.text.split()[:6]), "target": row.target, "cluster": row.cluster}
     for row in load_examples(embedded("data/languages.jsonl"))
     if row.target in LANGUAGES
 ]
-TRAINING = [row for row in ROWS if not is_held_out(row)]
-HELD_OUT = [row for row in ROWS if is_held_out(row)]
+PAGES = sorted({str(row["cluster"]) for row in ROWS}, key=lambda page: hashlib.sha256(page.encode()).digest())
+TRAINING = [row for row in ROWS if row["cluster"] in PAGES[1::2]]  # whole pages: one says the same in each language
+HELD_OUT = [row for row in ROWS if row["cluster"] in PAGES[::2]]
 
 
 def learned(rows: Any) -> Any:
+    """The same fresh encoder, tuned in as many steps on batches of one size, whatever the rows are."""
     base = classifier_of(fresh_model("encoder", layers=1), LANGUAGES)
     return finetune(base, rows, Recipe(steps=150, learning_rate=2e-3, warm_up=5)).model
 

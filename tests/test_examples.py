@@ -90,8 +90,11 @@ def test_every_example_has_an_outcome() -> None:
 
 
 def test_examples_on_what_is_shipped_end_as_they_say(pytester: pytest.Pytester) -> None:
-    found, _ = endings(pytester, *SHIPPED, "-m", "not smollm2")
+    found, result = endings(pytester, *SHIPPED, "-m", "not smollm2")
     assert found == SHIPPED
+    result.stdout.fnmatch_lines(
+        ["REGRESSED *attack_success_rate * worse than the old model *test_without_copies_it_breaks_more?"]
+    )
 
 
 def test_gates_on_a_real_model_share_alpha_and_are_calibrated(pytester: pytest.Pytester) -> None:

@@ -22,7 +22,7 @@ def test_the_quickstart_is_the_whole_example() -> None:
 
 def test_what_is_shown_of_an_example_stands_in_it() -> None:
     shown = re.findall(r"<!-- (examples/\w+.py) -->\n```python\n(.*?)```", README, re.DOTALL)
-    assert len(shown) == 11
+    assert len(shown) == 12
     for name, part in shown:
         assert part in (ROOT / name).read_text(encoding="utf-8")
 

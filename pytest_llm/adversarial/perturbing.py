@@ -28,8 +28,8 @@ def perturbation(operations: Sequence[Operation], budget: Budget | None = None) 
 
     Example:
         >>> from pytest_llm.adversarial import operations
-        >>> perturbation(operations("typo.swap"), Budget(max_edits=1))("so it was", random.Random(0))
-        'so it was'
+        >>> perturbation(operations("typo.swap"), Budget(max_edits=1))("a good film", random.Random(0))
+        'a good flim'
     """
     chosen = checked_operations(operations)
     candidate_table("", chosen, budget)  # refuses now what it would refuse of each text

@@ -24,8 +24,6 @@ LANGUAGES = ("de", "en", "es", "fr")
 ZERO_WIDTH = operations("unicode.zerowidth")
 TWO = Budget(max_edits=2)
 ATTACK: Any = {"attack": ZERO_WIDTH, "budget": TWO, "queries": 40}
-
-
 ROWS = [
     {"id": row.id, "text": " ".join(row.text.split()[:6]), "target": row.target, "cluster": row.cluster}
     for row in load_examples(embedded("data/languages.jsonl"))

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from pytest_llm.adversarial.search.attack import Search
     from pytest_llm.adversarial.strategies import edits, perturbed_texts, templates
     from pytest_llm.adversarial.table import Budget, CandidateTable, candidate_table
+    from pytest_llm.adversarial.task_strategies import choice_orders, label_words, shot_orders
     from pytest_llm.adversarial.template import Filled, Template
     from pytest_llm.adversarial.token_edit import TokenEdit, TokenOperation, TokenScript
 
@@ -74,17 +75,20 @@ _HOMES = {
     "UNICODE": "perturbations.unicode",
     "WORDS": "perturbations.word",
     "candidate_table": "table",
+    "choice_orders": "task_strategies",
     "context": "perturbations.length",
     "contexts": "prompt_strategies",
     "edits": "strategies",
     "faint_ids": "perturbations.token",
     "insert_ids": "perturbations.token",
+    "label_words": "task_strategies",
     "operations": "perturbations.families",
     "perturbation": "perturbing",
     "perturbed_texts": "strategies",
     "prompt_formats": "prompt_strategies",
     "retokenize": "perturbations.token",
     "sanitise": "sanitising",
+    "shot_orders": "task_strategies",
     "special_strings": "perturbations.token",
     "templates": "strategies",
     "token_edits": "prompt_strategies",
@@ -123,17 +127,20 @@ __all__ = [
     "TokenOperation",
     "TokenScript",
     "candidate_table",
+    "choice_orders",
     "context",
     "contexts",
     "edits",
     "faint_ids",
     "insert_ids",
+    "label_words",
     "operations",
     "perturbation",
     "perturbed_texts",
     "prompt_formats",
     "retokenize",
     "sanitise",
+    "shot_orders",
     "special_strings",
     "templates",
     "token_edits",

@@ -36,7 +36,7 @@ def prompt_formats(
 ) -> st.SearchStrategy[PromptFormat]:
     """Layouts of a prompt, which `PromptFormat.render` fills. Shrinks to the first of each list: "Question: …", "A. …", lines.
 
-    For another order of options or worked examples, draw `hypothesis.strategies.permutations(…)` beside it.
+    The order of options and of worked examples, and label words, are drawn beside it: see `task_strategies`.
     """
     return st.builds(
         PromptFormat,

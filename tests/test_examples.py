@@ -167,5 +167,5 @@ def test_quickstart_on_a_gguf_file_gives_the_perplexity_of_transformers(
 
 
 def test_the_nightly_example_runs_when_asked(pytester: pytest.Pytester) -> None:
-    result = run(pytester, "test_on_gpu.py", "--llm-nightly")
+    result = run(pytester, "test_on_gpu.py", "--llm-nightly", "--llm-limit=3")
     result.assert_outcomes(passed=1, skipped=3)

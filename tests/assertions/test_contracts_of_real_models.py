@@ -1,4 +1,8 @@
-"""SmolLM2 and MiniLM keep every contract that is theirs to keep."""
+"""SmolLM2 and MiniLM keep every contract that is theirs to keep.
+
+Loading SmolLM2 takes half a minute in each process: what asks it by default, but for the examples, is in files near this one, which
+one of two workers runs.
+"""
 
 from __future__ import annotations
 
@@ -41,6 +45,13 @@ SHORT = {"length": 8}
 )
 def test_smollm2_keeps(contract: Callable[..., Any], settings: dict[str, Any], smollm2: TransformersModel) -> None:
     contract(smollm2, **settings)
+
+
+@pytest.mark.smollm2
+def test_a_gguf_file_is_loaded_with_its_tokenizer(smollm2: TransformersModel) -> None:
+    assert smollm2.provenance.model == "SmolLM2-135M-Instruct.Q4_1.gguf (LlamaForCausalLM, 134.5 M parameters)"
+    assert smollm2.max_length == 8192
+    assert smollm2.tokenizer.decode(smollm2.encode(["Hello world"])[0]) == "Hello world"
 
 
 @pytest.mark.smollm2

@@ -66,6 +66,7 @@ def test_perplexity_is_that_of_transformers(core: CoreCausalModel, tiny: Transfo
     assert str(measured.provenance).startswith("tiny-decoder (CausalLM, 1.574 M parameters), float32 on cpu")
 
 
+@pytest.mark.slow  # an example compares the distributions of both
 @pytest.mark.smollm2
 def test_perplexity_of_smollm2_is_that_of_transformers(smollm2: TransformersModel) -> None:
     config = smollm2.module.config.to_dict()

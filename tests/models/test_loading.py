@@ -228,13 +228,6 @@ def test_the_extra_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> 
         load_model("smollm2")
 
 
-@pytest.mark.smollm2
-def test_a_gguf_file_is_loaded_with_its_tokenizer(smollm2: TransformersModel) -> None:
-    assert smollm2.provenance.model == "SmolLM2-135M-Instruct.Q4_1.gguf (LlamaForCausalLM, 134.5 M parameters)"
-    assert smollm2.max_length == 8192
-    assert smollm2.tokenizer.decode(smollm2.encode(["Hello world"])[0]) == "Hello world"
-
-
 def test_progress_bars_of_the_library_are_left_as_they_were() -> None:
     from transformers.utils import logging
 

@@ -409,6 +409,7 @@ def test_distributions_are_the_models_own(module: Any, budget: Budget) -> None:
         torch.testing.assert_close(at_targets, score, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow  # test_quality.py holds the packed scores against transformers' own loss
 @pytest.mark.smollm2
 def test_smollm2_is_packed_and_agrees_with_the_plain_path(smollm2: TransformersModel) -> None:
     assert reason_not_to_pack(smollm2.module, 2048) == ""

@@ -266,8 +266,7 @@ def _caught(c: Comparison, tolerance: Tolerance) -> Iterator[tuple[str, str]]:
 
 
 def lost_most(c: Comparison) -> Iterator[tuple[str, str]]:
-    """The examples that got worse, as evidence: those that lost most first."""
-    """The examples that lost most, with what they were and are."""
+    """The examples that got worse, as evidence: those that lost most first, with what they were and are."""
     m, title = c.measurement, "lost most"
     for place in np.argsort(-np.nan_to_num(c.example_drops, nan=np.inf), kind="stable")[:WORST].tolist():
         if c.example_drops[place] <= 0:

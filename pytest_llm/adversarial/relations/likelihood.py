@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from pytest_llm.adversarial.relations.relation import Relation, with_text
+from pytest_llm.adversarial.relations.relation import Relation
 from pytest_llm.data.example import Example
 from pytest_llm.errors import MisuseError
 from pytest_llm.inference.distributions import distribution_model
@@ -87,16 +87,9 @@ class BoundedDivergence(Relation):
         best = output.max(dim=1)
         return {"tokens": best.indices.tolist(), "probabilities": [round(p, 6) for p in best.values.exp().tolist()]}
 
-    def judged(
-        self, model: AnyModel, seeds: Sequence[Example], clean: Sequence[Any], texts: Sequence[str]
-    ) -> list[tuple[float, Any]]:
-        """As the general one, but no two distributions of edited texts are held longer than it takes to compare them."""
-        edited = [with_text(seed, text) for seed, text in zip(seeds, texts, strict=True)]
-        outputs = _expected(distribution_model(model), edited)
-        return [
-            (self.loss(seed, before, output), self.shown(seed, output))
-            for seed, before, output in zip(seeds, clean, outputs, strict=True)
-        ]
+    def edited_outputs(self, model: AnyModel, examples: Sequence[Example]) -> Iterable[Any]:
+        """No two distributions of edited texts are held longer than it takes to compare them."""
+        return _expected(distribution_model(model), examples)
 
 
 def _expected(model: DistributionModel, examples: Sequence[Example]) -> Iterator[torch.Tensor]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any, ClassVar
 
@@ -33,6 +33,10 @@ class Relation:
         task: Task = getattr(self, "task")  # noqa: B009  # each relation has its own kind of task
         return answer(model, examples, task)
 
+    def edited_outputs(self, model: AnyModel, examples: Sequence[Example]) -> Iterable[Any]:
+        """The same for edited texts; one after the other where an output is large."""
+        return self.outputs(model, examples)
+
     def is_wrong(self, example: Example, clean: Any) -> bool:
         """Whether the answer to the clean text is wrong already, so that there is nothing to be broken."""
         del example, clean
@@ -57,7 +61,7 @@ class Relation:
             clean: the answers to these.
             texts: as many, edited.
         """
-        outputs = self.outputs(model, [with_text(seed, text) for seed, text in zip(seeds, texts, strict=True)])
+        outputs = self.edited_outputs(model, [with_text(seed, text) for seed, text in zip(seeds, texts, strict=True)])
         return [
             (_number(self.loss(seed, before, output)), self.shown(seed, output))
             for seed, before, output in zip(seeds, clean, outputs, strict=True)

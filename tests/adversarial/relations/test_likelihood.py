@@ -54,3 +54,10 @@ def test_what_comes_next_is_compared_token_by_token(tiny: TransformersModel, tar
 def test_a_bound_that_nothing_can_exceed_is_refused(wrong: float) -> None:
     with pytest.raises(MisuseError, match="bound"):
         BoundedDivergence(wrong)
+
+
+def test_a_distribution_that_is_no_number_breaks_it(tiny: TransformersModel) -> None:
+    relation = BoundedDivergence(0.1)
+    [clean] = relation.outputs(tiny, [EXAMPLE])
+    [(loss, _)] = relation.judged(tiny, [EXAMPLE], [torch.full_like(clean, math.nan)], [EDITED])
+    assert loss == math.inf

@@ -73,11 +73,11 @@ class CiReporter:
             self.others_failed = True
         if report.when != "call":
             return
-        self.rows[report.nodeid] = tuple(rows_of(report.nodeid, report.user_properties))
+        rows = self.rows[report.nodeid] = tuple(rows_of(report.nodeid, report.user_properties))
         path, line, _ = report.location
         self.places[report.nodeid] = (path, None if line is None else line + 1)
         self.failures.pop(report.nodeid, None)
-        if report.failed:
+        if report.failed and not all(row.passed for row in rows):
             self.failures[report.nodeid] = report.longreprtext
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
@@ -86,7 +86,7 @@ class CiReporter:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         rows = [row for of_test in self.rows.values() for row in of_test]
-        if rows:
+        if rows and (self.telling.markdown or self.telling.summary):
             self._write(markdown(rows, self.failures), session)
         code = self.telling.exit_code
         if code is not None and session.exitstatus == pytest.ExitCode.TESTS_FAILED and not self.others_failed:

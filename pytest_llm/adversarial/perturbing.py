@@ -40,7 +40,7 @@ def perturbation(operations: Sequence[Operation], budget: Budget | None = None) 
 
     def perturbed(text: str, drawn: random.Random) -> str:
         table = table_of(text)
-        sites = table.filled_sites()
+        sites = table.filled_sites
         if not sites:
             return text
         edits = []

@@ -117,7 +117,7 @@ def _script(draw: st.DrawFn, table: CandidateTable) -> EditScript:
     is tried at the place where a harsh one failed. (A weakness of two words among 18, 32 operations: found within 2000 examples
     by 8 of 8 seeds, median 1041; by 7, median 1377, where the number counted all operations, and 37 % of triples named nothing.)
     """
-    sites = table.filled_sites()
+    sites = table.filled_sites
     if not sites:
         return EditScript(table.text)
     most = max(len(present) for _, present in sites)

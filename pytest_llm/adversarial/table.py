@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 
 from rapidfuzz.distance import Levenshtein
@@ -79,6 +80,7 @@ class CandidateTable:
         cell = self.cells.get((operation, site))
         return cell[candidate % len(cell)] if cell else None
 
+    @cached_property
     def filled_sites(self) -> list[tuple[int, list[int]]]:
         """Sites where something can be done, each with the operations that can, the mildest first."""
         present: dict[int, list[int]] = {}
@@ -94,8 +96,11 @@ class CandidateTable:
 
     def cost(self, edits: Iterable[Edit]) -> float:
         """The sum of their operations' costs."""
-        costs = {operation.name: operation.cost for operation in self.operations}
-        return sum(costs[edit.operation] for edit in edits)
+        return sum(self._costs[edit.operation] for edit in edits)
+
+    @cached_property
+    def _costs(self) -> dict[str, float]:
+        return {operation.name: operation.cost for operation in self.operations}
 
     def allows(self, script: EditScript) -> bool:
         """Whether a script of this table's edits is within the budget."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Sequence
 from typing import Any
@@ -54,8 +55,6 @@ def _of_core(model: CoreCheckpoint, labels: list[str], seed: int) -> ClassifierM
 
 
 def _of_transformers(model: Checkpoint, labels: list[str], seed: int) -> ClassifierModel:
-    import copy
-
     from transformers import AutoModelForSequenceClassification
 
     config = copy.deepcopy(model.module.config)

@@ -84,7 +84,7 @@ class MultiTask:
         """Batch number `number`, always the same: the next one of its task that has not been seen."""
         drawn = self._drawn(number)
         seen = int((drawn[:-1] == drawn[-1]).sum())
-        return self.tasks[self.task_at(number)](seen)
+        return list(self.tasks.values())[int(drawn[-1])](seen)
 
     def _drawn(self, number: int) -> Tensor:
         """Of each batch so far, and of this one, the number of its task."""

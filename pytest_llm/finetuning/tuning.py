@@ -72,14 +72,9 @@ def finetune(
             f"{type(model).__name__} has no weights that could be trained: give a (model, tokenizer) pair"
         )
     chosen = Full() if strategy is None else strategy
-    own = chosen.attach(copied(model))
+    own = chosen.attach(copy.deepcopy(model))
     objective = data if callable(data) else supervision(own, data, task, rows=rows, seed=seed)
     trained = chosen.trained(own, recipe.steps)
     trainer = Trainer(own.module, objective, recipe, groups=trained.groups, loss=loss)
     losses = tuple(trainer.run())
     return Tuned(chosen.detach(own), trained, losses)
-
-
-def copied(model: Checkpoint) -> Checkpoint:
-    """The same model with weights of its own."""
-    return copy.deepcopy(model)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 from typing import Any
 
@@ -12,7 +13,7 @@ from pytest_llm import Classify, MisuseError, measure
 from pytest_llm.finetuning.heads import classifier_of
 from pytest_llm.finetuning.low_rank import LowRank
 from pytest_llm.finetuning.soft_prompt import SoftPrompt
-from pytest_llm.finetuning.tuning import copied, finetune
+from pytest_llm.finetuning.tuning import finetune
 from pytest_llm.models.core_factory import fresh_model
 from pytest_llm.models.loading import as_language_model
 from pytest_llm.pretraining.trainer import Recipe
@@ -66,7 +67,7 @@ def test_low_rank_adapters_change_the_matrices_of_layers_and_leave_a_plain_model
 def test_an_adapter_begins_as_no_change_and_merges_to_what_it_computed() -> None:
     base = FAMILIES["llama"]()
     strategy = LowRank(rank=3, alpha=7)
-    own = strategy.attach(copied(base))
+    own = strategy.attach(copy.deepcopy(base))
     torch.testing.assert_close(logits(own), logits(base))
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -101,10 +102,11 @@ def distill(
     Raises:
         MisuseError: tokenizers or numbers of logits that differ, a temperature or share that is none; and as `finetune`.
     """
-    of_teacher, of_student = original(teacher), original(student)
+    of_teacher = original(teacher)
+    of_student: Any = original(student)  # loaded once; every checkpoint is one of the kinds of models
     if of_teacher.identity().tokenizer != of_student.identity().tokenizer:
         raise MisuseError(
             f"{of_teacher.name} and {of_student.name} have other tokenizers: one token is not the other's"
         )
     loss = Distillation(of_teacher.module, temperature, hard)
-    return finetune(student, data, recipe, strategy, task=task, rows=rows, seed=seed, loss=loss)
+    return finetune(of_student, data, recipe, strategy, task=task, rows=rows, seed=seed, loss=loss)

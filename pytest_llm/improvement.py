@@ -13,10 +13,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pytest_llm.comparison import Comparison
-from pytest_llm.errors import MisuseError
 from pytest_llm.regression import interval_of, lost_most
 from pytest_llm.statistics.paired import PairedChange
-from pytest_llm.tolerance import Amount
+from pytest_llm.tolerance import Amount, check_alpha
 from pytest_llm.verdict import FEWEST_UNITS, Outcome, Verdict
 from pytest_llm.wording import number
 
@@ -35,8 +34,7 @@ class Improvement:
     """How often a model that is better by the margin only, or less, may pass."""
 
     def __post_init__(self) -> None:
-        if isinstance(self.alpha, bool) or not isinstance(self.alpha, float) or not 0 < self.alpha < 0.5:
-            raise MisuseError(f"alpha={self.alpha!r}: expected a small probability such as 0.01")
+        check_alpha(self.alpha)
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,14 +72,13 @@ def _third(losses: Sequence[float]) -> int:
 def judge_losses(losses: Sequence[float], alpha: float, level: float | None = None) -> LossVerdict:
     """PASSED if the losses of a run fall with p < alpha, to below the level; ERROR if one is no finite number; else FAILED."""
     broken = next((step for step, loss in enumerate(losses) if not math.isfinite(loss)), None)
-    trend = falling_trend(losses) if broken is None else None
-    m = _measurement(losses, math.nan if trend is None else trend.slope)
-    if trend is None:
-        assert broken is not None
+    if broken is not None:
         sentence = f"the loss cannot be told to fall: it is {losses[broken]} at step {broken + 1} of {len(losses)}"
-        return LossVerdict(Outcome.ERROR, sentence, m, alpha, level, trend)
+        return LossVerdict(Outcome.ERROR, sentence, _slope(losses, math.nan), alpha, level, None)
+    trend = falling_trend(losses)
+    m = _slope(losses, trend.slope)
     falls = trend.p < alpha
-    if losses[0] == losses[-1] and len(set(losses)) == 1:
+    if len(set(losses)) == 1:
         course = f"it is {number(losses[0])} at all {len(losses)} steps"
     else:
         course = (
@@ -96,7 +95,7 @@ def judge_losses(losses: Sequence[float], alpha: float, level: float | None = No
     return LossVerdict(outcome, f"{said}: {course} ({compared})", m, alpha, level, trend)
 
 
-def _measurement(losses: Sequence[float], slope: float) -> Measurement:
+def _slope(losses: Sequence[float], slope: float) -> Measurement:
     return loss_measurement(losses, "loss_slope", slope, SIGNATURE)
 
 

@@ -17,7 +17,7 @@ from pytest_llm.errors import MisuseError
 from pytest_llm.statistics.clustered_quantile import ClusteredQuantile
 from pytest_llm.statistics.latency import QuantileEstimate
 from pytest_llm.statistics.multiplicity import Significance
-from pytest_llm.verdict import Measurement, Outcome, Verdict
+from pytest_llm.verdict import Measurement, Outcome, Verdict, interval_of
 from pytest_llm.wording import number, printable, signed, snippet
 
 
@@ -76,11 +76,7 @@ class RateVerdict(Verdict):
     def evidence(self) -> Iterator[tuple[str, str]]:
         """Interval, counts, what breaks, control, model, settings, and what to change."""
         m, counts = self.measurement, _counts(self.measurement)
-        if m.estimate is None:
-            yield "interval", f"none: {m.without_interval}"
-        else:
-            interval, basis = m.estimate.interval(), m.estimate.basis
-            yield "interval", f"{number(interval.low)} to {number(interval.high)} {basis.claim} (95 %, {basis.method})"
+        yield "interval", interval_of(m)
         skipped = f", {m.n - counts.texts} more skipped: wrong without any edit" if m.n > counts.texts else ""
         yield "measured", f"{counts.texts} {m.row}s{skipped}, {m.data}"
         for rank, line in enumerate(m.overview.splitlines() or _cases(m)):

@@ -64,6 +64,16 @@ def parse_amount(name: str, given: str | float) -> Amount:
     return amount
 
 
+def check_alpha(alpha: float) -> None:
+    """Refuse what is no small probability.
+
+    Raises:
+        MisuseError: it is none.
+    """
+    if isinstance(alpha, bool) or not isinstance(alpha, float) or not 0 < alpha < 0.5:
+        raise MisuseError(f"alpha={alpha!r}: expected a small probability such as 0.01")
+
+
 @dataclass(frozen=True, slots=True)
 class Tolerance:
     """When a change counts as a regression."""
@@ -94,8 +104,7 @@ class Tolerance:
         return f"alpha {self.alpha:g}" + (f" shared by {self.gates} gates" if self.gates > 1 else "")
 
     def __post_init__(self) -> None:
-        if isinstance(self.alpha, bool) or not isinstance(self.alpha, float) or not 0 < self.alpha < 0.5:
-            raise MisuseError(f"alpha={self.alpha!r}: expected a small probability such as 0.01")
+        check_alpha(self.alpha)
         if self.estimand not in _ESTIMANDS:
             raise MisuseError(
                 f"estimand={self.estimand!r}: expected 'population' (text like this) or 'dataset' (this text)"

@@ -208,7 +208,7 @@ class LimitVerdict(Verdict):
     def evidence(self) -> Iterator[tuple[str, str]]:
         """Interval, size, worst examples, settings, and what to change."""
         m = self.measurement
-        yield "interval", _interval(m)
+        yield "interval", interval_of(m)
         units = "" if m.estimate is None or m.estimate.units == m.n else f" in {m.estimate.units} clusters"
         counted = "" if m.counts == "examples" else f", {m.statistics[:, -1].sum():.0f} {m.counts}"
         yield "measured", f"{m.n} {m.row}{'s' * (m.n != 1)}{units}{counted}, {m.data}"
@@ -363,7 +363,8 @@ def _not_a_number(m: Measurement) -> str:
     return f"{m.metric} is not a number: {len(broken)} of {m.n} {m.row}s gave NaN ({listed(broken, WORST)})"
 
 
-def _interval(m: Measurement) -> str:
+def interval_of(m: Measurement) -> str:
+    """Between which values the one of all of the data, or of text like this, lies."""
     if m.stopped is not None and m.stopped.decided != "undefined":
         ends = f"{number(m.stopped.low)} to {number(m.stopped.high)}"
         return f"{ends} on all {m.stopped.units} documents ({m.stopped.certainty})"

@@ -5,8 +5,9 @@ Names are loaded when they are first used, as those of `pytest_llm` are.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from pytest_llm.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from pytest_llm.adversarial.counter_example import CounterExample
@@ -147,14 +148,4 @@ __all__ = [
     "unreachable_ids",
 ]
 
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

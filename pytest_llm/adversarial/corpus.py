@@ -76,6 +76,11 @@ class Entry:
             return set(self.edits) <= set(given.edits) if self.edits else not given.edits
         return given == self.text and self.drawn == "text"
 
+    @property
+    def is_short(self) -> bool:
+        """Whether a file takes its line."""
+        return len(self.line()) <= LONGEST_LINE
+
     def line(self) -> str:
         """The entry as a line of the file."""
         data: dict[str, Any] = {"id": self.id, **{one.name: getattr(self, one.name) for one in fields(self)}}
@@ -95,7 +100,7 @@ def input_entry(test: str, given: object, observed: str, model: Mapping[str, str
         entry = Entry(test, given, drawn="text", observed=observed, model=dict(model))
     else:
         return None
-    return entry if len(entry.line()) <= LONGEST_LINE else None
+    return entry if entry.is_short else None
 
 
 def corpus_file(test_file: Path) -> Path:

@@ -46,13 +46,15 @@ class CorpusOfTest:
             try:
                 entry.script  # noqa: B018  # it is made, or refused
             except MisuseError as error:
-                self.counts["stale"] += 1
-                warnings.warn(
-                    MetricWarning(f"{self.path.name}: {entry.id} is stale, and was not tried: {error}"), stacklevel=2
-                )
+                self.stale(entry, str(error))
             else:
                 fit.append(entry)
         return fit
+
+    def stale(self, entry: Entry, why: str) -> None:
+        """Take down that an entry was not tried, and say so."""
+        self.counts["stale"] += 1
+        warnings.warn(MetricWarning(f"{self.path.name}: {entry.id} is stale, and was not tried: {why}"), stacklevel=3)
 
     def known(self, relation: str = "") -> tuple[Entry, ...]:
         """Those that may fail."""

@@ -7,7 +7,7 @@ from typing import Any
 from pytest_llm.adversarial.edit import EditScript
 from pytest_llm.adversarial.relations.label import InvariantLabel, likeliest
 from pytest_llm.adversarial.relations.likelihood import BoundedLoss
-from pytest_llm.adversarial.relations.relation import Relation, with_text
+from pytest_llm.adversarial.relations.relation import Relation
 from pytest_llm.adversarial.search.ranking import Gains
 from pytest_llm.adversarial.table import CandidateTable
 from pytest_llm.data.example import Example
@@ -36,7 +36,7 @@ def foretold(model: AnyModel, relation: Relation, example: Example, clean: Any, 
         else:
             prompt = relation.task.choose.prompt
             assert isinstance(prompt, Prompt)
-            read = [prompt.text(with_text(example, text)) for text in (table.text, *texts)]
+            read = [prompt.text(example.with_text(text)) for text in (table.text, *texts)]
             gains = continuation_gains(model, read[0], read[1:], relation.task.delimiter + words[label])
     else:
         raise MisuseError(

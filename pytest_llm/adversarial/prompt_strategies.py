@@ -20,10 +20,9 @@ from pytest_llm.adversarial.perturbations.prompt import (
     PromptFormat,
 )
 from pytest_llm.adversarial.rendering import visible
+from pytest_llm.adversarial.strategies import numbered
 from pytest_llm.adversarial.token_edit import TokenEdit, TokenOperation, TokenScript, token_candidates
 from pytest_llm.errors import MisuseError
-
-_CANDIDATES = 63
 
 
 def prompt_formats(
@@ -104,10 +103,8 @@ def token_edits(
     places = list(token_candidates(ids, operations).items())
     if not places:
         raise InvalidArgument(f"none of {', '.join(one.name for one in operations)} has an edit of {list(ids)}")
-    most = max(len(present) for _, present in places)
-    triple = st.tuples(st.integers(0, most - 1), st.integers(0, len(places) - 1), st.integers(0, _CANDIDATES))
     chosen: dict[int, TokenEdit] = {}
-    for operation, number, candidate in draw(st.lists(triple, max_size=max_edits)):
+    for operation, number, candidate in draw(numbered(places, max_edits)):
         place, present = places[number]
         edits = present[operation % len(present)]
         chosen.setdefault(place, edits[candidate % len(edits)])

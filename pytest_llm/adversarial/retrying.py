@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 
 from pytest_llm.adversarial.attacking import Attacks
-from pytest_llm.adversarial.corpus import LONGEST_LINE, Entry
+from pytest_llm.adversarial.corpus import Entry
 from pytest_llm.adversarial.current_corpus import CorpusOfTest
 from pytest_llm.adversarial.relations.relation import Relation
 from pytest_llm.adversarial.rendering import visible
 from pytest_llm.contract import Case, Examination, Tolerance
 from pytest_llm.data.example import Example
-from pytest_llm.errors import MetricWarning
 from pytest_llm.models.language_model import AnyModel, provenance
 
 CONTRACT, KEPT = "fixed_counter_examples", "free of what was fixed"
@@ -73,14 +71,12 @@ def keep(attacks: Attacks, relation: Relation, corpus: CorpusOfTest) -> None:
         observed = f"{found.clean!r} became {found.smallest.observed!r}"[:200]
         model = {name: str(value) for name, value in found.model.items()}
         entry = Entry(corpus.test, found.script.text, found.script.edits, relation.name, observed=observed, model=model)
-        if len(entry.line()) <= LONGEST_LINE:
+        if entry.is_short:
             corpus.found(entry)
 
 
 def _is_among(entry: Entry, own: dict[str, Example], corpus: CorpusOfTest) -> bool:
     if entry.text in own:
         return True
-    corpus.counts["stale"] += 1
-    message = f"{corpus.path.name}: {entry.id} is stale, and was not tried: its text is no longer among the data"
-    warnings.warn(MetricWarning(message), stacklevel=2)
+    corpus.stale(entry, "its text is no longer among the data")
     return False

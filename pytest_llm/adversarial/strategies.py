@@ -110,6 +110,18 @@ def templates(draw: st.DrawFn, /, *patterns: str, **lexicons: Sequence[str]) -> 
     return filled
 
 
+def numbered(sites: Sequence[tuple[int, Sequence[object]]], most: int) -> st.SearchStrategy[list[tuple[int, int, int]]]:
+    """Up to so many times three numbers: of an operation, of a site, of a candidate; the first and the last count round.
+
+    Args:
+        sites: each with what can be done there.
+        most: how many edits there may be.
+    """
+    operations = max(len(present) for _, present in sites)
+    triple = st.tuples(st.integers(0, operations - 1), st.integers(0, len(sites) - 1), st.integers(0, _CANDIDATES))
+    return st.lists(triple, max_size=most)
+
+
 def _script(draw: st.DrawFn, table: CandidateTable) -> EditScript:
     """Three whole numbers an edit: shrinking makes the list shorter, then the operation milder, then the place earlier.
 
@@ -120,10 +132,8 @@ def _script(draw: st.DrawFn, table: CandidateTable) -> EditScript:
     sites = table.filled_sites
     if not sites:
         return EditScript(table.text)
-    most = max(len(present) for _, present in sites)
-    triple = st.tuples(st.integers(0, most - 1), st.integers(0, len(sites) - 1), st.integers(0, _CANDIDATES))
     chosen = []
-    for operation, place, candidate in draw(st.lists(triple, max_size=table.budget.max_edits)):
+    for operation, place, candidate in draw(numbered(sites, table.budget.max_edits)):
         site, present = sites[place]
         chosen.append(table.edit(present[operation % len(present)], site, candidate))
     script = table.script(chosen)

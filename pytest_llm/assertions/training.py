@@ -17,6 +17,7 @@ from pytest_llm.errors import MisuseError
 from pytest_llm.limit import Limit
 from pytest_llm.loss_trend import judge_losses, loss_measurement
 from pytest_llm.statistics.trend import smallest_p
+from pytest_llm.tolerance import check_alpha
 from pytest_llm.verdict import Measurement
 
 if TYPE_CHECKING:
@@ -56,8 +57,7 @@ def assert_loss_decreases(run: Run, *, below: float | None = None, steps: int = 
     Example:
         >>> assert_loss_decreases([2.1, 1.8, 1.9, 1.5, 1.4, 1.2, 1.1])  # doctest: +SKIP
     """
-    if isinstance(alpha, bool) or not isinstance(alpha, float) or not 0 < alpha < 0.5:
-        raise MisuseError(f"alpha={alpha!r}: expected a small probability such as 0.01")
+    check_alpha(alpha)
     level = None if below is None else Limit.below(below).value
     losses = list(_losses(run, steps))
     if smallest_p(len(losses)) >= alpha:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 
@@ -29,6 +29,11 @@ class Example:
     def unit(self) -> str:
         """What is independent of other units: its cluster, or the example itself."""
         return f"example {self.id}" if self.cluster is None else f"cluster {self.cluster}"
+
+    def with_text(self, text: str) -> Example:
+        """The example with another text, in each column of its row that held the old one."""
+        row = {name: text if value == self.text else value for name, value in self.row.items()}
+        return replace(self, text=text, row=row)
 
     @property
     def content(self) -> str:

@@ -45,8 +45,8 @@ class Anatomy:
     """Of these, those of the layers' feed-forward parts."""
 
 
-def anatomy(module: nn.Module) -> Anatomy:
-    """Take a model apart.
+def layers_of(module: nn.Module) -> dict[str, nn.Module]:
+    """The layers of a model by their names, from the first to the last.
 
     Raises:
         MisuseError: an architecture whose layers are not known.
@@ -57,6 +57,16 @@ def anatomy(module: nn.Module) -> Anatomy:
             f"the layers of {type(module).__name__} are not known: it has none of {', '.join(sorted(FEED_FORWARD))}. Add its "
             f"layer's class to pytest_llm.finetuning.anatomy.FEED_FORWARD, or train all parameters with Full()"
         )
+    return layers
+
+
+def anatomy(module: nn.Module) -> Anatomy:
+    """Take a model apart.
+
+    Raises:
+        MisuseError: an architecture whose layers are not known.
+    """
+    layers = layers_of(module)
     names = [name for name, _ in module.named_parameters()]
     of_layers = tuple(tuple(_under(layer, names)) for layer in layers)
     outside = [name for name in names if not any(name in of_layer for of_layer in of_layers)]

@@ -62,9 +62,10 @@ def augmented(
     found: list[Example] = []
     for example in examples:
         generator = _generator(seed, example.id)
-        found.append(_with_cluster(example))
+        own = _with_cluster(example)
+        found.append(own)
         if generator.random() < share:
-            found += _copies(example, perturbations, copies, generator)
+            found += _copies(own, perturbations, copies, generator)
     ids = {example.id for example in found}
     if len(ids) < len(found):
         raise MisuseError(
@@ -76,7 +77,6 @@ def augmented(
 def _copies(
     example: Example, perturbations: Sequence[Perturbation], copies: int, generator: random.Random
 ) -> list[Example]:
-    own = _with_cluster(example)
     texts = [example.text]
     for _ in range(copies):
         for _ in range(_TRIES):
@@ -90,13 +90,7 @@ def _copies(
                 texts.append(text)
                 break
     return [
-        replace(
-            own,
-            id=f"{example.id}~{number}",
-            label=f"{example.label}~{number}",
-            text=text,
-            row={name: text if value == example.text else value for name, value in example.row.items()},
-        )
+        replace(example.with_text(text), id=f"{example.id}~{number}", label=f"{example.label}~{number}")
         for number, text in enumerate(texts[1:], start=1)
     ]
 

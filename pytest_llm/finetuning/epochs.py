@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from pytest_llm.errors import MisuseError
-from pytest_llm.pretraining.batch import IGNORED, Batch
+from pytest_llm.pretraining.batch import IGNORED, Batch, padded
 from pytest_llm.pretraining.stream import generator_of
 
 _MASKS = {"input_ids": "attention_mask"}
@@ -64,16 +64,10 @@ def collated(items: Sequence[Item]) -> Batch:
     """Several examples as one batch."""
     inputs: dict[str, Tensor] = {}
     for name in items[0].inputs:
-        tokens = [item.inputs[name] for item in items]
-        inputs[name] = _padded(tokens, 0)
+        inputs[name], mask = padded([item.inputs[name] for item in items])
         if name in _MASKS:
-            inputs[_MASKS[name]] = _padded([(1,) * len(row) for row in tokens], 0)
+            inputs[_MASKS[name]] = mask
     targets = [item.targets for item in items]
     labels = [target for target in targets if isinstance(target, int)]
     places = [target for target in targets if not isinstance(target, int)]
-    return Batch(inputs, torch.tensor(labels) if labels else _padded(places, IGNORED))
-
-
-def _padded(rows: Sequence[tuple[int, ...]], filler: int) -> Tensor:
-    longest = max(map(len, rows))
-    return torch.tensor([[*row, *[filler] * (longest - len(row))] for row in rows])
+    return Batch(inputs, torch.tensor(labels) if labels else padded(places, IGNORED)[0])

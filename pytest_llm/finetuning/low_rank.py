@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from pytest_llm.errors import MisuseError
-from pytest_llm.finetuning.anatomy import FEED_FORWARD, anatomy
+from pytest_llm.finetuning.anatomy import anatomy, layers_of
 from pytest_llm.finetuning.strategy import Strategy
 from pytest_llm.models.checkpoint import Checkpoint
 from pytest_llm.models.reading_model import ReadingModel
@@ -46,8 +46,7 @@ class LowRank(Strategy):
 
     def attach(self, model: Checkpoint) -> Checkpoint:
         peft = _library()
-        anatomy(model.module)  # refuses an unknown architecture
-        layers = [name for name, part in model.module.named_modules() if type(part).__name__ in FEED_FORWARD]
+        layers = layers_of(model.module)
         targets = {
             name: type(part).__name__
             for name, part in model.module.named_modules()

@@ -138,6 +138,11 @@ def closest(name: str, known: Iterable[str]) -> str:
     return f"did you mean {' or '.join(like)}?" if like else f"there are: {', '.join(names)}"
 
 
+def as_metric(metric: Metric | str) -> Metric:
+    """A metric that is given whole, or by its name."""
+    return metric_named(metric) if isinstance(metric, str) else metric
+
+
 def metric_named(name: str, **settings: Any) -> Metric:
     """The metric of that name, such as `metric_named("perplexity", stride=512)`.
 

@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
+import numpy as np
+
 from pytest_llm.data.example import Example
 from pytest_llm.statistics.jackknife import Estimate, FloatArray, Scale, jackknife, sum_by_cluster
 from pytest_llm.tasks.task import Task
@@ -67,6 +69,12 @@ def value_of_each(metric: Metric) -> Callable[[FloatArray], FloatArray]:
     """Rows of statistics to the value of each example by itself: `aggregate`, unless the metric says otherwise."""
     own: Callable[[FloatArray], FloatArray] = getattr(metric, "example_values", metric.aggregate)
     return own
+
+
+def value_of_one(metric: Metric, example: Example, output: Any) -> float:
+    """The value of a single example by itself."""
+    statistics = np.array([metric.statistics(example, output)], dtype=np.float64)
+    return float(value_of_each(metric)(statistics)[0])
 
 
 def estimate_of(metric: Metric, examples: Sequence[Example], statistics: FloatArray) -> Estimate | None:

@@ -79,8 +79,8 @@ def accuracy(model: nn.Module, batch: Batch) -> float:
     return sum(one == other for one, other in zip(found, targets, strict=True)) / len(targets)
 
 
-def padded(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+def padded(rows: Sequence[Sequence[int]], filler: int = 0) -> tuple[Tensor, Tensor]:
     """Rows of tokens behind each other, `[rows, longest]`, padded on the right, and a mask: 1 for tokens, 0 for padding."""
     tensors = [torch.tensor(row) for row in rows]
     masks = [torch.ones_like(row) for row in tensors]
-    return pad_sequence(tensors, batch_first=True), pad_sequence(masks, batch_first=True)
+    return pad_sequence(tensors, batch_first=True, padding_value=filler), pad_sequence(masks, batch_first=True)

@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import random
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, find, settings
 from hypothesis import strategies as st
 from hypothesis.errors import InvalidArgument
 
 from pytest_llm.adversarial.perturbations.prompt import PromptFormat
 from pytest_llm.adversarial.prompt_strategies import contexts, prompt_formats, token_edits
 from pytest_llm.adversarial.token_edit import TokenOperation, TokenScript
+from tests.adversarial.shrinking import smallest
 
 DOUBLED = TokenOperation("test.double", "likely", 1, lambda old: [(old, old)], str)
-
-
-def smallest(strategy: st.SearchStrategy[Any], condition: Any = lambda _: True, seed: int = 0) -> Any:
-    quiet = settings(
-        max_examples=1000,
-        database=None,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-        phases=(Phase.generate, Phase.shrink),
-    )
-    return find(strategy, condition, settings=quiet, random=random.Random(seed))
 
 
 def test_a_layout_shrinks_to_the_plain_one_in_all_that_does_not_matter() -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, find, given, seed, settings, target
+from hypothesis import Phase, given, seed, settings, target
 from hypothesis import strategies as st
 from hypothesis.errors import InvalidArgument
 
@@ -17,6 +16,7 @@ from pytest_llm.adversarial.perturbations.families import operations
 from pytest_llm.adversarial.strategies import edits, perturbed_texts, templates
 from pytest_llm.adversarial.table import Budget, candidate_table
 from pytest_llm.adversarial.template import Filled
+from tests.adversarial.shrinking import smallest
 
 TEXT = "The movie was absolutely wonderful."
 TYPOS = operations("typo")
@@ -25,17 +25,6 @@ SMALL = operations("typo.swap", "typo.drop", "unicode.zerowidth")
 
 def first(strategy: st.SearchStrategy[Any]) -> Any:
     return smallest(strategy, lambda _: True)
-
-
-def smallest(strategy: st.SearchStrategy[Any], condition: Any, number: int = 0) -> Any:
-    quiet = settings(
-        max_examples=2000,
-        database=None,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-        phases=(Phase.generate, Phase.shrink),
-    )
-    return find(strategy, condition, settings=quiet, random=random.Random(number))
 
 
 def test_the_first_script_is_empty() -> None:

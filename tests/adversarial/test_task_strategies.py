@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-import random
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, find, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.errors import InvalidArgument
 
 from pytest_llm import Choose, measure
 from pytest_llm.adversarial.task_strategies import choice_orders, label_words, shot_orders
 from pytest_llm.models.transformers_model import TransformersModel
+from tests.adversarial.shrinking import smallest
 
 ROW = {"text": "What boils?", "choices": ["Ice", "Water", "Sand"], "target": 1, "id": "a"}
-
-
-def smallest(strategy: st.SearchStrategy[Any], condition: Any = lambda _: True) -> Any:
-    quiet = settings(
-        max_examples=500,
-        database=None,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-        phases=(Phase.generate, Phase.shrink),
-    )
-    return find(strategy, condition, settings=quiet, random=random.Random(0))
 
 
 @given(choice_orders(ROW))

@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
-import numpy as np
-
 from pytest_llm.adversarial.relations.relation import Relation
 from pytest_llm.data.example import Example
 from pytest_llm.errors import MisuseError
-from pytest_llm.metrics import metric_named
-from pytest_llm.metrics.metric import Metric, value_of_each
+from pytest_llm.metrics import as_metric
+from pytest_llm.metrics.metric import Metric, value_of_one
 from pytest_llm.tasks.generate import Generate
 
 
@@ -38,7 +36,7 @@ class ConsistentGeneration(Relation):
             raise MisuseError(
                 f"at_least={self.at_least!r}: similarity='exact' is 0 or 1, so anything between tells them"
             )
-        if self.similarity != "exact" and _metric(self.similarity).lower_is_better:
+        if self.similarity != "exact" and as_metric(self.similarity).lower_is_better:
             raise MisuseError(f"{self.similarity!r} is better the lower it is: expected a similarity, such as 'chrf'")
 
     def loss(self, example: Example, clean: Any, output: Any) -> float:
@@ -46,13 +44,8 @@ class ConsistentGeneration(Relation):
             return -1.0
         if self.similarity == "exact" or not clean:
             return self.at_least
-        metric, example = _metric(self.similarity), replace(example, target=(clean,))
-        statistics = np.array([metric.statistics(example, output)], dtype=np.float64)
-        return self.at_least - float(value_of_each(metric)(statistics)[0])
+        metric, example = as_metric(self.similarity), replace(example, target=(clean,))
+        return self.at_least - value_of_one(metric, example, output)
 
     def shown(self, example: Example, output: Any) -> Any:
         return output
-
-
-def _metric(metric: Metric | str) -> Metric:
-    return metric_named(metric) if isinstance(metric, str) else metric

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Any, ClassVar
 
 from pytest_llm.data.example import Example
@@ -61,7 +61,7 @@ class Relation:
             clean: the answers to these.
             texts: as many, edited.
         """
-        outputs = self.edited_outputs(model, [with_text(seed, text) for seed, text in zip(seeds, texts, strict=True)])
+        outputs = self.edited_outputs(model, [seed.with_text(text) for seed, text in zip(seeds, texts, strict=True)])
         return [
             (_number(self.loss(seed, before, output)), self.shown(seed, output))
             for seed, before, output in zip(seeds, clean, outputs, strict=True)
@@ -79,12 +79,6 @@ class Relation:
         settings = "".join(f"|{name}:{value}" for name, value in self.settings.items())
         task = getattr(getattr(self, "task", None), "signature", "")
         return f"{self.name}{settings}" + (f"|{task}" if task else "")
-
-
-def with_text(example: Example, text: str) -> Example:
-    """The example with another text, in each column of its row that held the old one."""
-    row = {name: text if value == example.text else value for name, value in example.row.items()}
-    return replace(example, text=text, row=row)
 
 
 def _number(loss: float) -> float:

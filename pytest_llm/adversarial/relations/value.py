@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-import numpy as np
-
 from pytest_llm.adversarial.relations.relation import Relation
 from pytest_llm.data.example import Example
 from pytest_llm.errors import MisuseError
 from pytest_llm.inference.answering import answer
-from pytest_llm.metrics import metric_named
-from pytest_llm.metrics.metric import Metric, fit, value_of_each
+from pytest_llm.metrics import as_metric
+from pytest_llm.metrics.metric import Metric, fit, value_of_one
 from pytest_llm.models.language_model import AnyModel
 from pytest_llm.models.loading import Model, as_language_model
 from pytest_llm.tasks.task import Task
@@ -103,19 +101,15 @@ class NoRegression(Relation):
         return {"new": _shown(self.metric, example, output[0]), "old": _shown(self.metric, example, output[1])}
 
 
-def _metric(metric: Metric | str) -> Metric:
-    return metric_named(metric) if isinstance(metric, str) else metric
-
-
 def _fitted(metric: Metric | str, examples: Sequence[Example]) -> Metric:
-    own = fit(_metric(metric), examples)
+    own = fit(as_metric(metric), examples)
     if hasattr(own, "pooled"):
         raise MisuseError(f"{own.name} has no value for a single example, so that no drop of it can be bounded")
     return own
 
 
 def _task(metric: Metric | str, task: Task | None) -> Task:
-    own = _metric(metric)
+    own = as_metric(metric)
     asked = own.task if task is None else task
     if asked is None:
         raise MisuseError(f"{own.name} has no task that a model could be asked to do: give task=…")
@@ -123,14 +117,13 @@ def _task(metric: Metric | str, task: Task | None) -> Task:
 
 
 def _value(metric: Metric | str, example: Example, output: Any) -> float:
-    own = _metric(metric)
-    return float(value_of_each(own)(np.array([own.statistics(example, output)], dtype=np.float64))[0])
+    return value_of_one(as_metric(metric), example, output)
 
 
 def _badness(metric: Metric | str, value: float) -> float:
-    return value if _metric(metric).lower_is_better else -value
+    return value if as_metric(metric).lower_is_better else -value
 
 
 def _shown(metric: Metric | str, example: Example, output: Any) -> Any:
-    shown = {_metric(metric).name: _value(metric, example, output)}
+    shown = {as_metric(metric).name: _value(metric, example, output)}
     return {**shown, "output": output} if isinstance(output, str) else shown

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from pytest_llm import ChoiceScores, Choose, Example, MisuseError
 from pytest_llm.adversarial.relations.label import InvariantLabel, MonotonicProbability, NoLabelRegression
-from pytest_llm.adversarial.relations.relation import with_text
 
 EXAMPLE = Example("a", "a text", "#0", target="x")
 SHARES = st.lists(st.integers(1, 50), min_size=2, max_size=4)
@@ -99,7 +98,7 @@ def test_a_regression_is_where_the_new_model_alone_is_wrong() -> None:
 
 def test_an_edited_text_stands_in_each_column_that_held_it() -> None:
     example = Example("a", "a text", "#0", row={"question": "a text", "hint": "none"})
-    edited = with_text(example, "A text")
+    edited = example.with_text("A text")
     assert (edited.text, edited.row) == ("A text", {"question": "A text", "hint": "none"})
 
 

@@ -58,6 +58,16 @@ def test_the_record_shown_is_judged_as_shown(pytester: pytest.Pytester) -> None:
         assert line in printed
 
 
+def test_the_table_shown_is_the_table_written(pytester: pytest.Pytester) -> None:
+    (shown,) = re.findall(r"<!-- markdown of examples/test_quickstart.py -->\n```console\n(.*?)```", README, re.DOTALL)
+    shutil.copy(ROOT / "examples" / "test_quickstart.py", pytester.path)
+    pytester.runpytest("-p", "no:cacheprovider", "--llm-device=cpu", "--llm-markdown", "quality.md")
+    written = (pytester.path / "quality.md").read_text(encoding="utf-8").splitlines()
+    rows = [line for line in shown.splitlines() if line.startswith(("#", "|"))]
+    assert len(rows) == 5
+    assert rows == [line for line in written if line.startswith(("#", "|"))]
+
+
 @pytest.mark.parametrize(
     "name",
     [

@@ -26,7 +26,11 @@ def model_settings(own: settings, *, harmless_fixtures: bool = False) -> setting
         changed["deadline"] = None
     if own.phases is usual.phases:
         changed["phases"] = tuple(phase for phase in usual.phases if phase is not Phase.explain)
+    suppressed = list(own.suppress_health_check)
     if own.suppress_health_check is usual.suppress_health_check:
         suppressed = [HealthCheck.too_slow]
-        changed["suppress_health_check"] = [*suppressed, *[HealthCheck.function_scoped_fixture] * harmless_fixtures]
+    if harmless_fixtures:  # also under the profile that Hypothesis loads by itself in CI, which names checks of its own
+        suppressed.append(HealthCheck.function_scoped_fixture)
+    if suppressed:
+        changed["suppress_health_check"] = suppressed
     return settings(own, **changed)

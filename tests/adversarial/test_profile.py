@@ -47,6 +47,14 @@ def test_what_a_test_was_given_is_kept_also_if_it_is_equal_to_the_default() -> N
     assert list(changed.suppress_health_check) == [HealthCheck.data_too_large]
 
 
+def test_our_own_fixtures_are_no_reason_to_complain_either_under_the_profile_that_hypothesis_loads_in_ci() -> None:
+    as_in_ci = settings(pristine_settings(), suppress_health_check=[HealthCheck.too_slow])
+    assert set(model_settings(as_in_ci, harmless_fixtures=True).suppress_health_check) == {
+        HealthCheck.too_slow,
+        HealthCheck.function_scoped_fixture,
+    }
+
+
 @pytest.mark.usefixtures("own_profile")
 def test_what_a_loaded_profile_says_is_kept() -> None:
     changed = model_settings(settings(max_examples=7))

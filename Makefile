@@ -60,6 +60,7 @@ bench: $(VENV)/installed
 	$(BIN)/python tests/benchmarks/engines.py
 	$(BIN)/python tests/benchmarks/linearity.py
 	$(BIN)/python tests/benchmarks/corpus_metrics.py
+	$(BIN)/python tests/benchmarks/gguf_loading.py
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -10,13 +10,14 @@ import importlib.util
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 from pytest_llm.data.embedded import embedded
 from pytest_llm.errors import MisuseError
 from pytest_llm.models.devices import choose_device, share_cores
+from pytest_llm.models.gguf_reading import read_once
 from pytest_llm.models.language_model import (
     AnyModel,
     Classifier,
@@ -122,17 +123,24 @@ def load_model(
         if (core := _core_of(path, place, dtype)) is not None:
             return core
 
+    with read_once() if "gguf_file" in options else nullcontext():
+        return _of_transformers(str(source), origin, name, options, place, dtype, allow_pickle)
+
+
+def _of_transformers(
+    source: str, origin: str, name: str, options: dict[str, Any], device: str, dtype: Dtype, allow_pickle: bool
+) -> Pretrained:
     import torch
     from transformers import AutoConfig, AutoTokenizer
 
     tokenizer: Any = _load(f"the tokenizer of {source}", lambda: AutoTokenizer.from_pretrained(origin, **options))
-    # of a GGUF file the configuration is not read by itself: that would read the file twice, and they hold causal models
+    # of a GGUF file the configuration is not read by itself: they hold causal models
     kind: Kind = "causal"
     if "gguf_file" not in options:
         config: Any = _load(f"the configuration of {source}", lambda: AutoConfig.from_pretrained(origin, **options))
         kind = kind_of(config, config.architectures or ())
     if dtype == "auto":
-        wanted: Any = torch.float32 if place == "cpu" else "auto"
+        wanted: Any = torch.float32 if device == "cpu" else "auto"
     else:
         wanted = getattr(torch, dtype)
     if "gguf_file" not in options and not allow_pickle:
@@ -142,7 +150,7 @@ def load_model(
         f"the model {source}", lambda: _auto_class(kind).from_pretrained(origin, dtype=wanted, **options)
     )
     _refuse_random_weights(source, module, found)
-    return _wrapped(kind, module.to(place), tokenizer, name, origin)
+    return _wrapped(kind, module.to(device), tokenizer, name, origin)
 
 
 def _core_of(folder: Path, device: str, dtype: Dtype) -> CoreModel | None:

@@ -1,0 +1,63 @@
+"""A GGUF file is parsed once, and gives what the `gguf` package reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gguf
+import numpy as np
+import pytest
+
+from pytest_llm.models.gguf_reading import read_once
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.gguf"
+    writer = gguf.GGUFWriter(path, "llama")
+    writer.add_array("tokenizer.ggml.tokens", ["<s>", "Ġthe", "über", ""])
+    writer.add_array("tokenizer.ggml.scores", [0.5, -1.0, 2.0, 0.0])
+    writer.add_uint32("llama.block_count", 2)
+    writer.add_tensor("token_embd.weight", np.arange(32, dtype=np.float32).reshape(4, 8))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+def test_what_is_read_is_what_gguf_reads(file: Path) -> None:
+    plain = gguf.GGUFReader(file)
+    with read_once():
+        quick = gguf.GGUFReader(file)
+    assert list(quick.fields) == list(plain.fields)
+    for name, field in plain.fields.items():
+        assert quick.fields[name].contents() == field.contents()
+        assert quick.fields[name].types == field.types
+    assert [tensor.name for tensor in quick.tensors] == ["token_embd.weight"]
+    assert np.array_equal(quick.tensors[0].data, plain.tensors[0].data)
+
+
+def test_a_file_is_parsed_once_within_and_anew_afterwards(file: Path) -> None:
+    with read_once():
+        first = gguf.GGUFReader(str(file))
+        assert gguf.GGUFReader(file) is first
+    with read_once():
+        assert gguf.GGUFReader(file) is not first
+
+
+def test_names_are_mapped_as_by_gguf() -> None:
+    plain = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, 2)
+    with read_once():
+        names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, 2)
+        assert gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, 2) is names
+        assert gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, 3) is not names
+    assert names.mapping == plain.mapping
+
+
+def test_everything_is_as_it_was_also_after_an_error(file: Path) -> None:
+    usual = gguf.GGUFReader, gguf.get_tensor_name_map
+    file.write_bytes(b"GGUF, but no more")
+    with pytest.raises(ValueError, match=r"."), read_once():
+        gguf.GGUFReader(file)
+    assert (gguf.GGUFReader, gguf.get_tensor_name_map) == usual

@@ -16,7 +16,7 @@ from pytest_llm.baselines.inventory import (
     problems,
     remove,
 )
-from pytest_llm.command import importing
+from pytest_llm.command import importing, noting
 from pytest_llm.command.main import DONE, WRONG
 from pytest_llm.errors import MisuseError
 
@@ -44,6 +44,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     verifying = actions.add_parser("verify", help="read every baseline below a folder, and say what is wrong")
     verifying.add_argument("folder", metavar="DIR", nargs="?", type=Path, default=Path())
     verifying.set_defaults(action=verify)
+
+    justifying = actions.add_parser("noted", help=noting.HELP)
+    noting.add_arguments(justifying)
+    justifying.set_defaults(action=noting.run)
 
     from_others = actions.add_parser("import", help=importing.HELP)
     importing.add_arguments(from_others)

@@ -48,7 +48,7 @@ def test_it_holds_to_the_schema_of_its_service(name: str) -> None:
 def test_a_fault_is_seen(tmp_path: Path) -> None:
     faulty = tmp_path / "workflow.yml"
     faulty.write_text((FOLDER / GITHUB[0]).read_text(encoding="utf-8").replace("runs-on:", "run-on:"), encoding="utf-8")
-    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", SCHEMAS[GITHUB[0]], faulty]
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", SCHEMAS[GITHUB[0]], str(faulty)]
     assert subprocess.run(command, capture_output=True, check=False).returncode == 1
 
 

@@ -124,11 +124,12 @@ if TYPE_CHECKING:
     from pytest_llm.data.example import Example
     from pytest_llm.data.loading import Columns, load_examples
     from pytest_llm.data.streaming import stream
-    from pytest_llm.errors import CacheWarning, MetricWarning, MisuseError
+    from pytest_llm.errors import BudgetError, CacheWarning, MetricWarning, MisuseError
     from pytest_llm.inference.calibration import Calibration
     from pytest_llm.inference.engine import Engine
     from pytest_llm.inference.measure import measure
     from pytest_llm.inference.references import save_reference
+    from pytest_llm.inference.time_budget import budget
     from pytest_llm.limit import Limit
     from pytest_llm.metrics.custom import llm_metric
     from pytest_llm.metrics.multiple_choice import ChoiceScores
@@ -154,6 +155,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "BudgetError": "errors",
     "CacheWarning": "errors",
     "Calibration": "inference.calibration",
     "ChoiceScores": "metrics.multiple_choice",
@@ -248,6 +250,7 @@ _HOMES = {
     "assert_tokenizer_round_trips": "assertions.contracts",
     "assert_wer_below": "assertions.transcription",
     "assert_wil_below": "assertions.transcription",
+    "budget": "inference.time_budget",
     "embedded": "data.embedded",
     "judge": "verdict",
     "llm_metric": "metrics.custom",
@@ -259,6 +262,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "BudgetError",
     "CacheWarning",
     "Calibration",
     "ChoiceScores",
@@ -353,6 +357,7 @@ __all__ = [
     "assert_tokenizer_round_trips",
     "assert_wer_below",
     "assert_wil_below",
+    "budget",
     "embedded",
     "judge",
     "llm_metric",

@@ -1,5 +1,10 @@
 """What goes wrong before there is a number to judge."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
 
 class MisuseError(ValueError):
     """The caller asked for something that has no answer: the message names what was received and the remedy."""
@@ -27,3 +32,36 @@ class UndecidedError(Exception):
     def __init__(self, sentence: str, ending: str) -> None:
         super().__init__(sentence)
         self.ending = ending
+
+
+class BudgetError(Exception):
+    """The time for which a model may be asked is over, and there is more to ask: what was answered is kept, nothing is judged."""
+
+    __module__ = "pytest_llm"
+
+    def __init__(self, budget: str, spent: str, answers: int, *, kept: bool) -> None:
+        super().__init__(budget, spent, answers)
+        self.budget, self.spent = budget, spent
+        self.answers = answers
+        """How many the model gave within it."""
+        self.kept = kept
+        """Whether they are in the cache on disk."""
+        self.known = f"{answers} question{'s' * (answers != 1)} answered"
+        """What the sentence says of how far it got."""
+        self.so_far: str | None = None
+        """The value of what is known; no verdict rests on it."""
+        self.outputs: Mapping[int, Any] | None = None
+        """What was timed before it was over, by the place of its example; None where answers are remembered anyway."""
+
+    def __str__(self) -> str:
+        kept = (
+            "in the cache: the same run goes on from there"
+            if self.kept
+            else "not on disk (there is no cache, or it takes nothing of this): the same run begins anew"
+        )
+        lines = [f"the budget of {self.budget} is over after {self.spent}: {self.known}, so there is no verdict"]
+        if self.so_far is not None:
+            lines.append(f"  so far     {self.so_far}")
+        lines.append(f"  kept       {self.answers} answer{'s' * (self.answers != 1)}, {kept}")
+        lines.append("  to go on   run it again, or allow more time: budget=…, with budget(…), --llm-budget")
+        return "\n".join(lines)

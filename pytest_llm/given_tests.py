@@ -28,7 +28,7 @@ from pytest_llm.adversarial.given import (
     settings_of,
 )
 from pytest_llm.adversarial.profile import model_settings
-from pytest_llm.errors import MisuseError, UndecidedError
+from pytest_llm.errors import BudgetError, MisuseError, UndecidedError
 from pytest_llm.markers import is_given
 from pytest_llm.models.language_model import provenance
 from pytest_llm.recording import afresh, forgiving
@@ -198,7 +198,7 @@ class _KnownError(Exception):
 
 
 def _is_no_counter_example(error: BaseException) -> bool:
-    return is_control(error) or isinstance(error, MisuseError | UndecidedError | pytest.UsageError)
+    return is_control(error) or isinstance(error, BudgetError | MisuseError | UndecidedError | pytest.UsageError)
 
 
 def _said(error: BaseException) -> str:

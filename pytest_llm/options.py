@@ -36,6 +36,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="use only so many examples of each data set, or a share such as 10%%: always the same ones; for quick runs",
     )
     group.addoption(
+        "--llm-budget",
+        metavar="TIME",
+        help="how long one assertion may ask, such as 5min: then it ends as an error, and what was answered is kept",
+    )
+    group.addoption(
         "--llm-reference",
         metavar="MODEL",
         help="the model of the fixture llm_reference, to compare the one under test with: as --llm-model",
@@ -125,6 +130,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     parser.addini("llm_cache", "where answers of models are kept for later sessions: a folder, or off; as --llm-cache")
     parser.addini("llm_cache_size", "how large the cache of answers may become, such as 500MB (default: 2GB)")
+    parser.addini("llm_budget", "how long one assertion may ask, such as 5min, or off; as --llm-budget")
     parser.addini("llm_model", "the model of the fixture llm where neither --llm-model nor PYTEST_LLM_MODEL is given")
     parser.addini(
         "llm_anchor", "a baseline, such as the last release, that the change in all is stated against, besides"

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_llm.asking import ASKING, asked_so, asking_of
 from pytest_llm.baselines.current import on_shelf
 from pytest_llm.corpus_keeper import CorpusKeeper
 from pytest_llm.errors import MetricWarning, MisuseError, UndecidedError
@@ -37,7 +38,6 @@ from pytest_llm.reports.properties import VERDICT, properties
 if TYPE_CHECKING:
     from pytest_llm.baselines.shelf import Shelf
     from pytest_llm.correcting import HolmCorrection
-    from pytest_llm.data.sampling import Sample
     from pytest_llm.inference.cache import Cache
     from pytest_llm.models.devices import GpuRequirement
     from pytest_llm.thresholds import Threshold, ThresholdFile
@@ -47,7 +47,6 @@ if TYPE_CHECKING:
 MISUSE = pytest.StashKey[str]()
 MARKERS_FAILED = pytest.StashKey[bool]()
 """Whether what a test measured did not hold to its markers."""
-SAMPLE: pytest.StashKey[Sample] = pytest.StashKey()
 CACHE_SIZE = pytest.StashKey[int]()
 CHANGES: pytest.StashKey[list[NoRegression]] = pytest.StashKey()
 THRESHOLDS: pytest.StashKey[dict[str, Threshold]] = pytest.StashKey()
@@ -69,11 +68,7 @@ def pytest_configure(config: pytest.Config) -> None:
             "the project 'pytest-llm' is installed beside 'pytest-llm-regression', and both own the import package "
             "pytest_llm, so one has overwritten the other: pip uninstall pytest-llm, then reinstall pytest-llm-regression"
         )
-    if limit := config.getoption("llm_limit"):
-        from pytest_llm.data.sampling import parse_sample
-
-        with _misuse_of("--llm-limit"):
-            config.stash[SAMPLE] = parse_sample(limit)
+    config.stash[ASKING] = asking_of(config)
     if config.getoption("llm_rejudge"):
         from pytest_llm.rejudging import rejudge
 
@@ -128,7 +123,7 @@ def _tell_ci(config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
-    with remembering(partial(_cache, session.config)), _asking(session.config):
+    with remembering(partial(_cache, session.config)), asked_so(session.config.stash[ASKING]):
         return (yield)
 
 
@@ -142,26 +137,6 @@ def _cache(config: pytest.Config) -> Cache | None:
     if asked := config.getoption("llm_cache") or os.environ.get("PYTEST_LLM_CACHE"):
         return cache_at(asked, config.invocation_params.dir, usual, size)
     return cache_at(config.getini("llm_cache"), config.rootpath, usual, size)
-
-
-@contextmanager
-def _asking(config: pytest.Config) -> Iterator[None]:
-    """How models are asked, and about how much, unless a test says."""
-    deterministic, processes = config.getoption("llm_deterministic"), config.getoption("llm_processes")
-    with ExitStack() as bound:
-        if deterministic or processes != 1:
-            from pytest_llm.inference.engine import Engine, using
-
-            bound.enter_context(using(Engine(deterministic=deterministic, processes=processes)))
-        if (early_stop := config.getoption("llm_stop")) != "off":
-            from pytest_llm.stopping.mode import stopping
-
-            bound.enter_context(stopping(early_stop))
-        if sample := config.stash.get(SAMPLE, None):
-            from pytest_llm.data.sampling import sampling
-
-            bound.enter_context(sampling(sample))
-        yield
 
 
 @pytest.hookimpl(tryfirst=True)

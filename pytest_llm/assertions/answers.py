@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pytest_llm.assertions.gate import assertion, gate
 from pytest_llm.inference.engine import Engine
 from pytest_llm.inference.measure import Answers, Questions, measure
+from pytest_llm.inference.time_budget import TimeBudget
 from pytest_llm.limit import Limit
 from pytest_llm.metrics.question_answering import ExactMatch, SquadMatch
 from pytest_llm.stopping.gates import until_limit
@@ -26,6 +27,7 @@ def assert_exact_match_above(
     *,
     task: Generate | None = None,
     engine: Engine | None = None,
+    budget: TimeBudget | None = None,
     early_stop: EarlyStop | None = None,
     confidence: float | None = None,
     ignore_case: bool = False,
@@ -44,6 +46,7 @@ def assert_exact_match_above(
         limit: what the share has to exceed, such as 0.6.
         task: the prompt and the filter that cuts the answer out of the text; None: the model continues `text` as it is.
         engine: how the model is asked; None: as the session does.
+        budget: how long it may take, such as "5min"; None: as the session says. See `budget`.
         early_stop: "sequential" or "certain": stop when the verdict is as good as certain, or certain; None: as the session
             does. See `stopping.watch`.
         confidence: 0.95 demands proof for text like this; None judges this data as it is.
@@ -80,6 +83,7 @@ def assert_squad_f1_above(
     *,
     task: Generate | None = None,
     engine: Engine | None = None,
+    budget: TimeBudget | None = None,
     early_stop: EarlyStop | None = None,
     confidence: float | None = None,
 ) -> Measurement:
@@ -95,6 +99,7 @@ def assert_squad_f1_above(
         limit: what F1 has to exceed, such as 0.7.
         task: the prompt, such as "{context}\\nQuestion: {text}\\nAnswer:"; None: the model continues `text` as it is.
         engine: how the model is asked; None: as the session does.
+        budget: how long it may take, such as "5min"; None: as the session says. See `budget`.
         early_stop: "sequential" or "certain": stop when the verdict is as good as certain, or certain; None: as the session
             does. See `stopping.watch`.
         confidence: 0.95 demands proof for text like this; None judges this data as it is.

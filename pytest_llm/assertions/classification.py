@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pytest_llm.assertions.gate import assertion, gate
 from pytest_llm.inference.engine import Engine
 from pytest_llm.inference.measure import Answers, Questions, measure
+from pytest_llm.inference.time_budget import TimeBudget
 from pytest_llm.limit import Limit
 from pytest_llm.metrics.calibration import CalibrationError
 from pytest_llm.metrics.class_counts import Average
@@ -30,6 +31,7 @@ def assert_accuracy_above(
     *,
     task: Classify | None = None,
     engine: Engine | None = None,
+    budget: TimeBudget | None = None,
     early_stop: EarlyStop | None = None,
     confidence: float | None = None,
 ) -> Measurement:
@@ -44,6 +46,7 @@ def assert_accuracy_above(
         limit: what it has to exceed, such as 0.9.
         task: the labels to choose from and the prompt; None: the model's own classification head knows them.
         engine: how the model is asked; None: as the session does.
+        budget: how long it may take, such as "5min"; None: as the session says. See `budget`.
         early_stop: "sequential" or "certain": stop when the verdict is as good as certain, or certain; None: as the session
             does. See `stopping.watch`.
         confidence: 0.95 demands proof for text like this; None judges this data as it is.
@@ -69,6 +72,7 @@ def assert_balanced_accuracy_above(
     *,
     task: Classify | None = None,
     engine: Engine | None = None,
+    budget: TimeBudget | None = None,
     confidence: float | None = None,
     labels: Sequence[Label] = (),
 ) -> Measurement:
@@ -82,6 +86,7 @@ def assert_balanced_accuracy_above(
         limit: what it has to exceed, such as 0.8.
         task: the labels to choose from and the prompt; None: the model's own classification head knows them.
         engine: how the model is asked; None: as the session does.
+        budget: how long it may take, such as "5min"; None: as the session says. See `budget`.
         confidence: 0.95 demands proof for text like this; None judges this data as it is.
         labels: the classes; empty: those of the targets. A prediction outside them is wrong.
 
@@ -106,6 +111,7 @@ def assert_precision_above(
     *,
     task: Classify | None = None,
     engine: Engine | None = None,
+    budget: TimeBudget | None = None,
     confidence: float | None = None,
     average: Average = "macro",
     label: Label | None = None,
@@ -123,6 +129,7 @@ def assert_precision_above(
         limit: what it has to exceed, such as 0.8.
         task: the labels to choose from and the prompt; None: the model's own classification head knows them.
         engine: how the model is asked; None: as the session does.
+        budget: how long it may take, such as "5min"; None: as the session says. See `budget`.
         confidence: 0.95 demands proof for text like this; None judges this data as it is.
         average: over classes: "macro", their mean; "weighted", by how often each is the target; "micro", counts summed first.
         label: the score of this class alone, and no average: True in a yes-or-no task.
@@ -151,6 +158,7 @@ def assert_recall_above(
     *,
     task: Classify | None = None,
     engine: Engine | None = None,
+    budget: TimeBudget | None = None,
     confidence: float | None = None,
     average: Average = "macro",
     label: Label | None = None,
@@ -167,6 +175,7 @@ def assert_recall_above(
         limit: what it has to exceed, such as 0.8.
         task: the labels to choose from and the prompt; None: the model's own classification head knows them.
         engine: how the model is asked; None: as the session does.
+        budget: how long it may take, such as "5min"; None: as the session says. See `budget`.
         confidence: 0.95 demands proof for text like this; None judges this data as it is.
         average: over classes: "macro", their mean; "weighted", by how often each is the target; "micro", counts summed first.
         label: the score of this class alone, and no average: True in a yes-or-no task.
@@ -195,6 +204,7 @@ def assert_f1_above(
     *,
     task: Classify | None = None,
     engine: Engine | None = None,
+    budget: TimeBudget | None = None,
     confidence: float | None = None,
     average: Average = "macro",
     label: Label | None = None,
@@ -211,6 +221,7 @@ def assert_f1_above(
         limit: what it has to exceed, such as 0.8.
         task: the labels to choose from and the prompt; None: the model's own classification head knows them.
         engine: how the model is asked; None: as the session does.
+        budget: how long it may take, such as "5min"; None: as the session says. See `budget`.
         confidence: 0.95 demands proof for text like this; None judges this data as it is.
         average: over classes: "macro", their mean; "weighted", by how often each is the target; "micro", counts summed first.
         label: the score of this class alone, and no average: True in a yes-or-no task.
@@ -239,6 +250,7 @@ def assert_matthews_correlation_above(
     *,
     task: Classify | None = None,
     engine: Engine | None = None,
+    budget: TimeBudget | None = None,
     confidence: float | None = None,
     labels: Sequence[Label] = (),
 ) -> Measurement:
@@ -253,6 +265,7 @@ def assert_matthews_correlation_above(
         limit: what it has to exceed, such as 0.5.
         task: the labels to choose from and the prompt; None: the model's own classification head knows them.
         engine: how the model is asked; None: as the session does.
+        budget: how long it may take, such as "5min"; None: as the session says. See `budget`.
         confidence: 0.95 demands proof for text like this; None judges this data as it is.
         labels: the classes; empty: those of the targets. A prediction outside them is wrong.
 
@@ -277,6 +290,7 @@ def assert_calibration_error_below(
     *,
     task: Classify | None = None,
     engine: Engine | None = None,
+    budget: TimeBudget | None = None,
     confidence: float | None = None,
     bins: int = 15,
 ) -> Measurement:
@@ -291,6 +305,7 @@ def assert_calibration_error_below(
         limit: what it must not reach, such as 0.1.
         task: the labels to choose from and the prompt; None: the model's own classification head knows them.
         engine: how the model is asked; None: as the session does.
+        budget: how long it may take, such as "5min"; None: as the session says. See `budget`.
         confidence: 0.95 demands proof for text like this; None judges this data as it is.
         bins: how many bins of confidence.
 

@@ -7,6 +7,7 @@ from pytest_llm.data.loading import Data
 from pytest_llm.data.predictions import Predictions
 from pytest_llm.inference.engine import Engine
 from pytest_llm.inference.measure import measure
+from pytest_llm.inference.time_budget import TimeBudget
 from pytest_llm.limit import Limit
 from pytest_llm.metrics.metric import Metric
 from pytest_llm.models.loading import Model
@@ -25,6 +26,7 @@ def assert_metric_above(
     *,
     task: Task | None = None,
     engine: Engine | None = None,
+    budget: TimeBudget | None = None,
     early_stop: EarlyStop | None = None,
     cluster: str | None = None,
     confidence: float | None = None,
@@ -38,6 +40,7 @@ def assert_metric_above(
         limit: what must be exceeded.
         task: what the model is asked to do; None: what the metric asks for.
         engine: how the model is asked.
+        budget: how long it may take, such as "5min". See `budget`.
         early_stop: "sequential" or "certain": stop when the verdict is as good as certain, or certain; None: as the session
             does. See `stopping.watch`.
         cluster: the column of the rows that says which examples belong together.
@@ -63,6 +66,7 @@ def assert_metric_below(
     *,
     task: Task | None = None,
     engine: Engine | None = None,
+    budget: TimeBudget | None = None,
     early_stop: EarlyStop | None = None,
     cluster: str | None = None,
     confidence: float | None = None,

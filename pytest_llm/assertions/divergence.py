@@ -10,6 +10,7 @@ from pytest_llm.errors import MisuseError
 from pytest_llm.inference.comparing import Reference
 from pytest_llm.inference.engine import Engine
 from pytest_llm.inference.measure import measure
+from pytest_llm.inference.time_budget import TimeBudget
 from pytest_llm.limit import Limit
 from pytest_llm.metrics import closest, metric_named
 from pytest_llm.metrics.divergence import NO_BOUND, Divergence
@@ -30,6 +31,7 @@ def assert_mean_kld_below(
     reference: Reference,
     max_length: int | None = None,
     engine: Engine | None = None,
+    budget: TimeBudget | None = None,
     confidence: float | None = None,
 ) -> Measurement:
     """Assert that a model's next-token distributions stay close to a reference model's on the same text.
@@ -49,6 +51,7 @@ def assert_mean_kld_below(
             divergence from the model itself, by 2.7.1 of Cover & Thomas, Elements of Information Theory.
         max_length: longest window in tokens; None: that of the file, or 512, or the shorter context of the two models.
         engine: how the models are asked.
+        budget: how long it may take, such as "5min". See `budget`.
         confidence: None judges this data exactly; 0.95 demands proof for text like this.
 
     Raises:
@@ -70,6 +73,7 @@ def assert_divergence_below(
     statistic: Statistic = "mean_kld",
     max_length: int | None = None,
     engine: Engine | None = None,
+    budget: TimeBudget | None = None,
     confidence: float | None = None,
 ) -> Measurement:
     """Assert that a figure of the divergence from a reference model is below a limit: of the mean, or of the tail.
@@ -94,6 +98,7 @@ def assert_divergence_below(
         statistic: which figure.
         max_length: longest window in tokens.
         engine: how the models are asked.
+        budget: how long it may take, such as "5min". See `budget`.
         confidence: None judges this data exactly; 0.95 demands proof for text like this. There is none for "max_kld".
 
     Raises:
@@ -119,6 +124,7 @@ def assert_same_top_above(
     reference: Reference,
     max_length: int | None = None,
     engine: Engine | None = None,
+    budget: TimeBudget | None = None,
     confidence: float | None = None,
 ) -> Measurement:
     """Assert that a model finds the same token most probable as a reference model, at a share of places above a limit.

@@ -12,6 +12,7 @@ from pytest_llm.inference.calibration import Calibration, around
 from pytest_llm.inference.measure import measure
 from pytest_llm.inference.memory_probe import place_of
 from pytest_llm.inference.sizing import Size, measure_size
+from pytest_llm.inference.time_budget import TimeBudget
 from pytest_llm.limit import Limit
 from pytest_llm.metrics.efficiency import Latency, MemoryPeak, Phase, Throughput, Time
 from pytest_llm.models.devices import parse_memory
@@ -35,6 +36,7 @@ def assert_latency_below(
     warmup: int = 2,
     rounds: int = 3,
     confidence: float | None = None,
+    budget: TimeBudget | None = None,
 ) -> Measurement:
     """Assert that a quantile of the time that single requests take is below a limit.
 
@@ -64,6 +66,7 @@ def assert_latency_below(
         rounds: how often each prompt is asked; with 1, what disturbs the machine counts too.
         confidence: None judges these requests; 0.95 demands that the upper bound of the quantile, by order statistics, clears
             the limit (59 prompts at least for the p95, 299 for the p99).
+        budget: how long it may take, such as "5min"; None: as the session says. Times are not kept for a later run.
 
     Returns:
         The measurement: `value`, `estimate` (for intervals), `example_values`, the seconds of each prompt.
@@ -93,6 +96,7 @@ def assert_throughput_above(
     warmup: int = 2,
     rounds: int = 3,
     confidence: float | None = None,
+    budget: TimeBudget | None = None,
 ) -> Measurement:
     """Assert that a model reads, or writes, more tokens a second than a limit, at one request at a time.
 
@@ -109,6 +113,7 @@ def assert_throughput_above(
         warmup: requests that do not count.
         rounds: how often each prompt is asked.
         confidence: None judges these requests; 0.95 demands proof for requests like these (jackknife, ten at least).
+        budget: how long it may take, as there.
 
     Raises:
         QualityError: the throughput is not above the limit, not provably so if `confidence` asks for proof, or no number.
@@ -127,6 +132,7 @@ def assert_peak_memory_below(
     where: Literal["host", "device"] | None = None,
     task: Generate | None = None,
     warmup: int = 1,
+    budget: TimeBudget | None = None,
 ) -> Measurement:
     """Assert that no single request takes more memory than a limit: the model's weights, and what the work needs besides.
 
@@ -142,6 +148,7 @@ def assert_peak_memory_below(
         where: "host" or "device"; None: where the model is.
         task: what is asked; None: up to 32 tokens that follow the text.
         warmup: requests before the first that counts.
+        budget: how long it may take, such as "5min"; None: as the session says.
 
     Raises:
         QualityError: a request takes as much as the limit, or nothing was seen to be taken at all.

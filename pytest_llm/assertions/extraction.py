@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pytest_llm.assertions.gate import assertion, gate
 from pytest_llm.inference.engine import Engine
 from pytest_llm.inference.measure import Answers, Questions, measure
+from pytest_llm.inference.time_budget import TimeBudget
 from pytest_llm.limit import Limit
 from pytest_llm.metrics.class_counts import Average
 from pytest_llm.metrics.extraction import EntityScore, Match, Stray
@@ -26,6 +27,7 @@ def assert_entity_f1_above(
     *,
     task: Extract | None = None,
     engine: Engine | None = None,
+    budget: TimeBudget | None = None,
     confidence: float | None = None,
     match: Match = "strict",
     average: Average = "micro",
@@ -45,6 +47,7 @@ def assert_entity_f1_above(
         limit: what it has to exceed, such as 0.8.
         task: what the model is asked; None: its own head for token classification.
         engine: how the model is asked; None: as the session does.
+        budget: how long it may take, such as "5min"; None: as the session says. See `budget`.
         confidence: 0.95 demands proof for text like this; None judges this data as it is.
         match: "strict": start, end and label are those of an entity, as CoNLL-2003; "overlap": the label is, and the spans share
             a position ("type" of SemEval-2013 task 9).
@@ -77,6 +80,7 @@ def assert_entity_precision_above(
     *,
     task: Extract | None = None,
     engine: Engine | None = None,
+    budget: TimeBudget | None = None,
     confidence: float | None = None,
     match: Match = "strict",
     average: Average = "micro",
@@ -94,6 +98,7 @@ def assert_entity_precision_above(
         limit: what it has to exceed, such as 0.8.
         task: what the model is asked; None: its own head for token classification.
         engine: how the model is asked; None: as the session does.
+        budget: how long it may take, such as "5min"; None: as the session says. See `budget`.
         confidence: 0.95 demands proof for text like this; None judges this data as it is.
         match: as in `assert_entity_f1_above`, and so the four that follow.
         average: over labels: "micro", "macro" or "weighted".
@@ -123,6 +128,7 @@ def assert_entity_recall_above(
     *,
     task: Extract | None = None,
     engine: Engine | None = None,
+    budget: TimeBudget | None = None,
     confidence: float | None = None,
     match: Match = "strict",
     average: Average = "micro",
@@ -140,6 +146,7 @@ def assert_entity_recall_above(
         limit: what it has to exceed, such as 0.8.
         task: what the model is asked; None: its own head for token classification.
         engine: how the model is asked; None: as the session does.
+        budget: how long it may take, such as "5min"; None: as the session says. See `budget`.
         confidence: 0.95 demands proof for text like this; None judges this data as it is.
         match: as in `assert_entity_f1_above`, and so the four that follow.
         average: over labels: "micro", "macro" or "weighted".

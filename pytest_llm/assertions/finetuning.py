@@ -13,6 +13,7 @@ from pytest_llm.data.predictions import Predictions
 from pytest_llm.errors import MisuseError
 from pytest_llm.improvement import Improvement, judge_improvement
 from pytest_llm.inference.engine import Engine
+from pytest_llm.inference.time_budget import TimeBudget
 from pytest_llm.metrics.metric import Metric
 from pytest_llm.models.loading import Model
 from pytest_llm.regression import judge_change
@@ -37,6 +38,7 @@ def assert_finetuning_improves(
     task: Task | None = None,
     before_task: Task | None = None,
     engine: Engine | None = None,
+    budget: TimeBudget | None = None,
     **settings: Any,
 ) -> Measurement:
     """Assert that a tuned model is better than it was before, by more than a margin, and by more than chance makes.
@@ -61,6 +63,7 @@ def assert_finetuning_improves(
         task: what the models are asked to do; None: what the metric asks for.
         before_task: what the model is asked to do before, where tuning changed the prompt too; None: the same.
         engine: how they are asked.
+        budget: how long it may take, such as "5min". See `budget`.
         **settings: the metric's, where it is given by name.
 
     Returns:
@@ -103,6 +106,7 @@ def assert_no_forgetting(
     cluster: str | None = None,
     task: Task | None = None,
     engine: Engine | None = None,
+    budget: TimeBudget | None = None,
     **settings: Any,
 ) -> Measurement:
     """Assert that a tuned model still does what it could do before: that it did not forget (McCloskey & Cohen 1989).
@@ -122,6 +126,7 @@ def assert_no_forgetting(
         cluster: the column of the rows that says which examples belong together; as in `measure`.
         task: what the models are asked to do; None: what the metric asks for.
         engine: how they are asked.
+        budget: how long it may take, such as "5min". See `budget`.
         **settings: the metric's, where it is given by name.
 
     Returns:

@@ -7,7 +7,8 @@ import warnings
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-from pytest_llm.errors import MetricWarning, MisuseError, UndecidedError
+from pytest_llm.errors import BudgetError, MetricWarning, MisuseError, UndecidedError
+from pytest_llm.inference.time_budget import spending
 from pytest_llm.limit import Limit
 from pytest_llm.recording import record_verdict
 from pytest_llm.verdict import Measurement, QualityError, Verdict, judge
@@ -50,14 +51,19 @@ def refuse_suspicion(verdict: Verdict) -> None:
 
 
 def assertion(function: Callable[P, R]) -> Callable[P, R]:
-    """Decorate a public assertion: our own frames stay out of the traceback of a verdict or of a misuse."""
+    """Decorate a public assertion: our own frames stay out of the traceback of a verdict or of a misuse.
+
+    Its keyword `budget`, where that is a time, is bound here for all that it asks: the function itself does nothing with it.
+    """
 
     @functools.wraps(function)
     def called(*args: P.args, **kwargs: P.kwargs) -> R:
         __tracebackhide__ = True
         try:
-            return function(*args, **kwargs)
-        except (QualityError, MisuseError, UndecidedError) as error:
+            given = kwargs.get("budget")
+            with spending(given if isinstance(given, str | int | float) else None):  # that of an attack is one of edits
+                return function(*args, **kwargs)
+        except (QualityError, MisuseError, UndecidedError, BudgetError) as error:
             # cut the traceback here: what lies below is how we found out, which the message says in words
             raise error.with_traceback(None)  # noqa: B904
 

@@ -6,6 +6,7 @@ from pytest_llm.assertions.gate import assertion, gate
 from pytest_llm.data.loading import Data
 from pytest_llm.inference.engine import Engine
 from pytest_llm.inference.measure import measure
+from pytest_llm.inference.time_budget import TimeBudget
 from pytest_llm.limit import Limit
 from pytest_llm.metrics.language_modeling import ConditionalPerplexity, PseudoPerplexity, Unit
 from pytest_llm.models.loading import Model
@@ -24,6 +25,7 @@ def assert_conditional_perplexity_below(
     score_eos: bool | None = None,
     confidence: float | None = None,
     engine: Engine | None = None,
+    budget: TimeBudget | None = None,
     early_stop: EarlyStop | None = None,
 ) -> Measurement:
     """Assert that the perplexity of targets (translations, summaries, answers) given their sources is below a limit.
@@ -52,6 +54,7 @@ def assert_conditional_perplexity_below(
         confidence: None judges this data exactly. 0.95 demands that the one-sided 95 % upper bound for text like this clears
             the limit (jackknife over examples or their clusters, at least ten of them).
         engine: how the model is asked; None: as the session does.
+        budget: how long it may take, such as "5min"; None: as the session says. See `budget`.
         early_stop: "sequential" or "certain": stop when the verdict is as good as certain, or certain; None: as the session
             does. See `stopping.watch`.
 
@@ -79,6 +82,7 @@ def assert_pseudo_perplexity_below(
     within_word: bool = True,
     confidence: float | None = None,
     engine: Engine | None = None,
+    budget: TimeBudget | None = None,
     early_stop: EarlyStop | None = None,
 ) -> Measurement:
     """Assert that the pseudo-perplexity of a masked language model (BERT, RoBERTa, …) is below a limit.
@@ -105,6 +109,7 @@ def assert_pseudo_perplexity_below(
         confidence: None judges this data exactly. 0.95 demands that the one-sided 95 % upper bound for text like this clears
             the limit (jackknife over documents, at least ten of them).
         engine: how the model is asked; None: as the session does.
+        budget: how long it may take, such as "5min"; None: as the session says. See `budget`.
         early_stop: "sequential" or "certain": stop when the verdict is as good as certain, or certain; None: as the session
             does. See `stopping.watch`.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pytest_llm.assertions.gate import assertion, gate
 from pytest_llm.inference.engine import Engine
 from pytest_llm.inference.measure import Answers, Questions, measure
+from pytest_llm.inference.time_budget import TimeBudget
 from pytest_llm.limit import Limit
 from pytest_llm.metrics.multiple_choice import MultipleChoice, Per
 from pytest_llm.stopping.gates import until_limit
@@ -21,6 +22,7 @@ def assert_acc_above(
     *,
     task: Choose | None = None,
     engine: Engine | None = None,
+    budget: TimeBudget | None = None,
     early_stop: EarlyStop | None = None,
     confidence: float | None = None,
     per: Per = "choice",
@@ -41,6 +43,7 @@ def assert_acc_above(
         limit: what the share has to exceed; well above chance, such as 0.4 of four choices.
         task: the prompt, worked examples, or choices that hold for all rows; None: `Choose()`.
         engine: how the model is asked; None: as the session does.
+        budget: how long it may take, such as "5min"; None: as the session says. See `budget`.
         early_stop: "sequential" or "certain": stop when the verdict is as good as certain, or certain; None: as the session
             does. See `stopping.watch`.
         confidence: 0.95 demands proof for questions like these; None judges these as they are.

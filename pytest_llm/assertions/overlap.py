@@ -12,6 +12,7 @@ from typing import Literal
 from pytest_llm.assertions.gate import assertion, gate
 from pytest_llm.inference.engine import Engine
 from pytest_llm.inference.measure import Answers, Questions, measure
+from pytest_llm.inference.time_budget import TimeBudget
 from pytest_llm.limit import Limit
 from pytest_llm.metrics.bleu import Bleu, Smoothing
 from pytest_llm.metrics.chrf import Chrf
@@ -32,6 +33,7 @@ def assert_bleu_above(
     *,
     task: Generate | None = None,
     engine: Engine | None = None,
+    budget: TimeBudget | None = None,
     confidence: float | None = None,
     tokenize: str = "13a",
     lowercase: bool = False,
@@ -53,6 +55,7 @@ def assert_bleu_above(
         limit: what BLEU has to exceed, such as 30.
         task: the prompt; None: the model continues `text` as it is.
         engine: how the model is asked; None: as the session does.
+        budget: how long it may take, such as "5min"; None: as the session says. See `budget`.
         confidence: 0.95 demands proof for text like this; None judges this data as it is.
         tokenize: "13a" for Western scripts, "intl", "zh" for Chinese, "char", "none"; see `metrics.bleu` for all.
         lowercase: ignore case.
@@ -93,6 +96,7 @@ def assert_chrf_above(
     *,
     task: Generate | None = None,
     engine: Engine | None = None,
+    budget: TimeBudget | None = None,
     confidence: float | None = None,
     word_order: int = 0,
     char_order: int = 6,
@@ -113,6 +117,7 @@ def assert_chrf_above(
         limit: what chrF has to exceed, such as 55.
         task: the prompt; None: the model continues `text` as it is.
         engine: how the model is asked; None: as the session does.
+        budget: how long it may take, such as "5min"; None: as the session says. See `budget`.
         confidence: 0.95 demands proof for text like this; None judges this data as it is.
         word_order: 0 is chrF, 2 is chrF++, which counts 1- and 2-grams of words too. The metric is called `chrf`,
             `chrf_plus` or `chrf_plus_plus` accordingly.
@@ -153,6 +158,7 @@ def assert_ter_below(
     *,
     task: Generate | None = None,
     engine: Engine | None = None,
+    budget: TimeBudget | None = None,
     confidence: float | None = None,
     normalized: bool = False,
     no_punct: bool = False,
@@ -170,6 +176,7 @@ def assert_ter_below(
         limit: what TER must not reach, such as 60.
         task: the prompt; None: the model continues `text` as it is.
         engine: how the model is asked; None: as the session does.
+        budget: how long it may take, such as "5min"; None: as the session says. See `budget`.
         confidence: 0.95 demands proof for text like this; None judges this data as it is.
         normalized: separate punctuation from words.
         no_punct: leave punctuation out.
@@ -205,6 +212,7 @@ def assert_rouge_above(
     *,
     task: Generate | None = None,
     engine: Engine | None = None,
+    budget: TimeBudget | None = None,
     early_stop: EarlyStop | None = None,
     confidence: float | None = None,
     variant: Variant = "rougeL",
@@ -221,6 +229,7 @@ def assert_rouge_above(
         limit: what ROUGE has to exceed, such as 0.3.
         task: the prompt; None: the model continues `text` as it is.
         engine: how the model is asked; None: as the session does.
+        budget: how long it may take, such as "5min"; None: as the session says. See `budget`.
         early_stop: "sequential" or "certain": stop when the verdict is as good as certain, or certain; None: as the session
             does. See `stopping.watch`.
         confidence: 0.95 demands proof for text like this; None judges this data as it is.
@@ -252,6 +261,7 @@ def assert_meteor_above(
     *,
     task: Generate | None = None,
     engine: Engine | None = None,
+    budget: TimeBudget | None = None,
     early_stop: EarlyStop | None = None,
     confidence: float | None = None,
     wordnet: str | Path | None = None,
@@ -271,6 +281,7 @@ def assert_meteor_above(
         limit: what METEOR has to exceed, such as 0.4.
         task: the prompt; None: the model continues `text` as it is.
         engine: how the model is asked; None: as the session does.
+        budget: how long it may take, such as "5min"; None: as the session says. See `budget`.
         early_stop: "sequential" or "certain": stop when the verdict is as good as certain, or certain; None: as the session
             does. See `stopping.watch`.
         confidence: 0.95 demands proof for text like this; None judges this data as it is.

@@ -6,6 +6,7 @@ from pytest_llm.assertions.gate import assertion, gate
 from pytest_llm.data.loading import Data
 from pytest_llm.inference.engine import Engine
 from pytest_llm.inference.measure import measure
+from pytest_llm.inference.time_budget import TimeBudget
 from pytest_llm.limit import Limit
 from pytest_llm.metrics.language_modeling import Perplexity, Unit
 from pytest_llm.models.loading import Model
@@ -26,6 +27,7 @@ def assert_perplexity_below(
     add_bos: bool = True,
     confidence: float | None = None,
     engine: Engine | None = None,
+    budget: TimeBudget | None = None,
     early_stop: EarlyStop | None = None,
 ) -> Measurement:
     """Assert that the corpus perplexity of a language model is below a limit.
@@ -56,6 +58,7 @@ def assert_perplexity_below(
         confidence: None judges this data exactly. 0.95 demands that the one-sided 95 % upper bound for text like this clears
             the limit (jackknife over documents, at least ten of them).
         engine: how the model is asked; None: as the session does.
+        budget: how long it may take, such as "5min"; None: as the session says. See `budget`.
         early_stop: "sequential" or "certain": stop when the verdict is as good as certain, or certain; None: as the session
             does. See `stopping.watch`.
 

@@ -10,6 +10,7 @@ from pytest_llm.data.loading import Data
 from pytest_llm.data.predictions import Predictions
 from pytest_llm.errors import MisuseError
 from pytest_llm.inference.engine import Engine
+from pytest_llm.inference.time_budget import TimeBudget
 from pytest_llm.limit import Limit, parse_share
 from pytest_llm.metrics.metric import Metric
 from pytest_llm.models.loading import Model
@@ -34,6 +35,7 @@ def assert_recovery_above(
     cluster: str | None = None,
     task: Task | None = None,
     engine: Engine | None = None,
+    budget: TimeBudget | None = None,
     **settings: Any,
 ) -> Measurement:
     """Assert that a changed model (quantised, pruned, distilled) keeps more than a share of its base model's quality.
@@ -63,6 +65,7 @@ def assert_recovery_above(
         cluster: the column of the rows that says which examples belong together, and are no proof of each other; as in `measure`.
         task: what the models are asked to do; None: what the metric asks for.
         engine: how they are asked.
+        budget: how long it may take, such as "5min". See `budget`.
         **settings: the metric's, where it is given by name.
 
     Returns:

@@ -26,6 +26,7 @@ from pytest_llm.errors import MisuseError
 from pytest_llm.inference.engine import Engine
 from pytest_llm.inference.measure import measure
 from pytest_llm.inference.slowdown import measure_slowdown
+from pytest_llm.inference.time_budget import TimeBudget
 from pytest_llm.limit import Limit, parse_share
 from pytest_llm.metrics import default_tolerance
 from pytest_llm.metrics.efficiency import Time
@@ -58,6 +59,7 @@ def assert_no_regression(
     cluster: str | None = None,
     task: Task | None = None,
     engine: Engine | None = None,
+    budget: TimeBudget | None = None,
     early_stop: EarlyStop | None = None,
     max_unit_drop: float | None = None,
     **settings: Any,
@@ -91,6 +93,7 @@ def assert_no_regression(
         cluster: the column of the rows that says which examples belong together, and are no proof of each other; as in `measure`.
         task: what the model is asked to do; None: what the metric asks for.
         engine: how the model is asked.
+        budget: how long it may take, such as "5min". See `budget`.
         early_stop: "sequential" asks about documents in random order until a full run would disagree with probability 1 % at most;
             "certain" until it cannot disagree; "off" about all of them; None: as the session does. See `stopping.watch`.
         max_unit_drop: how much worse a single document is presumed to be at the worst, for passing early: in nats a token, by
@@ -156,6 +159,7 @@ def assert_latency_no_regression(
     warmup: int = 2,
     blocks: int = 15,
     pairs: int = 10,
+    budget: TimeBudget | None = None,
 ) -> Measurement:
     """Assert that a model is not slower than another one on this machine: no limit in seconds, and no stored number.
 
@@ -180,6 +184,7 @@ def assert_latency_no_regression(
         warmup: requests to each model before the first that counts.
         blocks: how many, at least 10.
         pairs: of requests in each block, an even number. 15 blocks of 10 pairs are 300 requests.
+        budget: how long it may take, such as "5min"; None: as the session says. Times are not kept for a later run.
 
     Returns:
         The measurement of the ratio: `value`, `estimate`, `example_values` of the blocks.

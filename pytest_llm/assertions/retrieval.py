@@ -10,6 +10,7 @@ from __future__ import annotations
 from pytest_llm.assertions.gate import assertion, gate
 from pytest_llm.inference.engine import Engine
 from pytest_llm.inference.measure import Answers, Questions, measure
+from pytest_llm.inference.time_budget import TimeBudget
 from pytest_llm.limit import Limit
 from pytest_llm.metrics.retrieval import NDCG, RecallAtK, ReciprocalRank
 from pytest_llm.tasks.embed import Embed
@@ -24,6 +25,7 @@ def assert_recall_at_k_above(
     *,
     task: Embed | None = None,
     engine: Engine | None = None,
+    budget: TimeBudget | None = None,
     k: int | None = 10,
     confidence: float | None = None,
 ) -> Measurement:
@@ -37,6 +39,7 @@ def assert_recall_at_k_above(
         limit: what it has to exceed, such as 0.9.
         task: the documents, and how texts are put to the model; needed where a model is given.
         engine: how the model is asked; None: as the session does.
+        budget: how long it may take, such as "5min"; None: as the session says. See `budget`.
         k: how many documents count; None: all.
         confidence: 0.95 demands proof for queries like these; None judges these as they are.
 
@@ -64,6 +67,7 @@ def assert_mrr_above(
     *,
     task: Embed | None = None,
     engine: Engine | None = None,
+    budget: TimeBudget | None = None,
     k: int | None = None,
     confidence: float | None = None,
 ) -> Measurement:
@@ -77,6 +81,7 @@ def assert_mrr_above(
         limit: what it has to exceed, such as 0.7.
         task: the documents, and how texts are put to the model; needed where a model is given.
         engine: how the model is asked; None: as the session does.
+        budget: how long it may take, such as "5min"; None: as the session says. See `budget`.
         k: how many documents count; None: all.
         confidence: 0.95 demands proof for queries like these; None judges these as they are.
 
@@ -101,6 +106,7 @@ def assert_ndcg_above(
     *,
     task: Embed | None = None,
     engine: Engine | None = None,
+    budget: TimeBudget | None = None,
     k: int | None = 10,
     confidence: float | None = None,
 ) -> Measurement:
@@ -116,6 +122,7 @@ def assert_ndcg_above(
         limit: what it has to exceed, such as 0.8.
         task: the documents, and how texts are put to the model; needed where a model is given.
         engine: how the model is asked; None: as the session does.
+        budget: how long it may take, such as "5min"; None: as the session says. See `budget`.
         k: how many documents count; None: all.
         confidence: 0.95 demands proof for queries like these; None judges these as they are.
 

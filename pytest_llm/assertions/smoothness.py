@@ -8,6 +8,7 @@ from pytest_llm.assertions.gate import assertion, gate
 from pytest_llm.data.loading import Data
 from pytest_llm.inference.engine import Engine
 from pytest_llm.inference.measure import measure
+from pytest_llm.inference.time_budget import TimeBudget
 from pytest_llm.limit import Limit
 from pytest_llm.metrics.embedding_divergence import EmbeddingDivergence
 from pytest_llm.models.loading import Model
@@ -25,6 +26,7 @@ def assert_smooth_below(
     per: Literal["sequence", "token"] = "sequence",
     seed: int = 0,
     engine: Engine | None = None,
+    budget: TimeBudget | None = None,
     cluster: str | None = None,
     confidence: float | None = None,
 ) -> Measurement:
@@ -51,6 +53,7 @@ def assert_smooth_below(
         per: whether the ball is one for all of a text's tokens together, or one for each.
         seed: of the point where the search begins.
         engine: how the model is asked.
+        budget: how long it may take, such as "5min". See `budget`.
         cluster: the column of the rows that says which texts belong together, and are no proof of each other.
         confidence: None judges this data exactly; 0.95 demands proof for texts like these (jackknife over texts).
 

@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias
 from pytest_llm.assertions.gate import assertion, gate
 from pytest_llm.inference.engine import Engine
 from pytest_llm.inference.measure import Answers, Questions, measure
+from pytest_llm.inference.time_budget import TimeBudget
 from pytest_llm.limit import Limit
 from pytest_llm.metrics.transcription import ErrorRate
 from pytest_llm.stopping.gates import until_limit
@@ -30,6 +31,7 @@ def assert_wer_below(
     *,
     task: Generate | None = None,
     engine: Engine | None = None,
+    budget: TimeBudget | None = None,
     early_stop: EarlyStop | None = None,
     confidence: float | None = None,
     transform: Transform = "none",
@@ -46,6 +48,7 @@ def assert_wer_below(
         limit: what the rate must not reach, such as 0.1.
         task: what a model is asked to do; None: to continue `text` as it is.
         engine: how the model is asked; None: as the session does.
+        budget: how long it may take, such as "5min"; None: as the session says. See `budget`.
         early_stop: "sequential" or "certain": stop when the verdict is as good as certain, or certain; None: as the session
             does. See `stopping.watch`.
         confidence: 0.95 demands proof for speech like this; None judges this data as it is.
@@ -78,6 +81,7 @@ def assert_cer_below(
     *,
     task: Generate | None = None,
     engine: Engine | None = None,
+    budget: TimeBudget | None = None,
     early_stop: EarlyStop | None = None,
     confidence: float | None = None,
     transform: Transform = "none",
@@ -93,6 +97,7 @@ def assert_cer_below(
         limit: what the rate must not reach, such as 0.05.
         task: what a model is asked to do; None: to continue `text` as it is.
         engine: how the model is asked; None: as the session does.
+        budget: how long it may take, such as "5min"; None: as the session says. See `budget`.
         early_stop: "sequential" or "certain": stop when the verdict is as good as certain, or certain; None: as the session
             does. See `stopping.watch`.
         confidence: 0.95 demands proof for speech like this; None judges this data as it is.
@@ -124,6 +129,7 @@ def assert_mer_below(
     *,
     task: Generate | None = None,
     engine: Engine | None = None,
+    budget: TimeBudget | None = None,
     confidence: float | None = None,
     transform: Transform = "none",
 ) -> Measurement:
@@ -138,6 +144,7 @@ def assert_mer_below(
         limit: what the rate must not reach, such as 0.1.
         task: what a model is asked to do; None: to continue `text` as it is.
         engine: how the model is asked; None: as the session does.
+        budget: how long it may take, such as "5min"; None: as the session says. See `budget`.
         confidence: 0.95 demands proof for speech like this; None judges this data as it is.
         transform: as in `assert_wer_below`.
 
@@ -162,6 +169,7 @@ def assert_wil_below(
     *,
     task: Generate | None = None,
     engine: Engine | None = None,
+    budget: TimeBudget | None = None,
     confidence: float | None = None,
     transform: Transform = "none",
 ) -> Measurement:
@@ -176,6 +184,7 @@ def assert_wil_below(
         limit: what it must not reach, such as 0.2.
         task: what a model is asked to do; None: to continue `text` as it is.
         engine: how the model is asked; None: as the session does.
+        budget: how long it may take, such as "5min"; None: as the session says. See `budget`.
         confidence: 0.95 demands proof for speech like this; None judges this data as it is.
         transform: as in `assert_wer_below`.
 

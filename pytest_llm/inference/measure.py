@@ -22,6 +22,8 @@ from pytest_llm.inference.early_stopping import answer_until_decided
 from pytest_llm.inference.engine import Engine, using
 from pytest_llm.inference.in_batches import fitted_to, refuse_whole, summed
 from pytest_llm.inference.memo import forgetting, remembering
+from pytest_llm.inference.time_budget import TimeBudget, spending
+from pytest_llm.inference.unfinished import accounting
 from pytest_llm.metrics import metric_named
 from pytest_llm.metrics.metric import Metric, estimate_of, fit, value_of_each
 from pytest_llm.metrics.multiple_choice import ChoiceScores
@@ -52,6 +54,7 @@ def measure(
     *,
     task: Task | None = None,
     engine: Engine | None = None,
+    budget: TimeBudget | None = None,
     cluster: str | None = None,
     until: Until | None = None,
     **settings: Any,
@@ -67,6 +70,7 @@ def measure(
         metric: its name, such as "perplexity", or the metric itself.
         task: what the model is asked to do, such as `Generate("Translate: {text}")`; None: what the metric asks for by itself.
         engine: how the model is asked; None: as the session does.
+        budget: how long it may be asked, such as "5min"; None: as the session says (`--llm-budget`). See `budget`.
         cluster: the column of the rows that says which examples belong together (a book's chapters, a dialogue's turns), and are
             no proof of each other; None: the column "cluster", where there is one.
         until: says when enough of the data is seen, as `early_stop` of an assertion does; None: all of it is.
@@ -78,6 +82,7 @@ def measure(
 
     Raises:
         MisuseError: data, model or settings that give no number; the message says which and how to mend it.
+        BudgetError: the time is over before all is answered.
     """
     if isinstance(metric, str):
         metric = metric_named(metric, **settings)
@@ -92,7 +97,8 @@ def measure(
             raise MisuseError(
                 "early_stop takes examples in an order of its own, and a stream has but one: leave either out"
             )
-        return _measured_stream(metric, model, source, task, engine, cluster)
+        with spending(budget):
+            return _measured_stream(metric, model, source, task, engine, cluster)
     predictions = as_predictions(model)
     if predictions is not None:
         if task is not None:
@@ -119,24 +125,24 @@ def measure(
     origin, made_of = provenance(language_model), partial(identity, language_model)
     watch = None if until is None else until(Subject(metric, examples, origin, made_of))
     stopped = None
-    with using(engine):
+    conclude = partial(
+        _measured,
+        metric,
+        signature=_signature(metric, language_model, chosen),
+        data=describe(data),
+        left_out=left_out,
+        origin=origin,
+        made_of=made_of,
+    )
+    told = accounting(language_model, examples, chosen, conclude, in_order=watch is None)
+    with using(engine), spending(budget), told:
         if watch is None:
             outputs = answer(language_model, examples, chosen)
         else:
             seen, outputs, stopped = answer_until_decided(language_model, examples, chosen, metric, watch)
             examples = tuple(examples[place] for place in seen)
-    return _measured(
-        metric,
-        examples,
-        outputs,
-        _signature(metric, language_model, chosen),
-        describe(data),
-        left_out,
-        origin,
-        made_of,
-        partial(_asked_again, language_model, everything, metric, task, engine),
-        stopped,
-    )
+    again = partial(_asked_again, language_model, everything, metric, task, engine)
+    return conclude(examples, outputs, again=again, stopped=stopped)
 
 
 def _asked_again(

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from pytest_llm.inference.planning import Noted, Outputs, current_planning, state_of
+from pytest_llm.inference.time_budget import is_limited, note_answers, refuse_overrun
 
 if TYPE_CHECKING:
     from pytest_llm.data.example import Example
@@ -170,8 +171,10 @@ def remembered(
 
         planning.postpone(known.kind, Noted(ask, current_engine(), dict(missing)))
     for part in known.parts(missing, effort):
+        refuse_overrun()
         outputs = compute(list(part.values()))
         known.add(dict(zip(part, outputs, strict=True)))
+        note_answers(len(part), kept=known.is_kept)
     if known.memo is not None:
         known.memo.tally.computed += len(missing)
     return [known.outputs[key(item)] for item in items]
@@ -214,6 +217,11 @@ class _Known:
         return None if self.memo is None else self.memo.cache
 
     @property
+    def is_kept(self) -> bool:
+        """Whether answers go to disk."""
+        return self.cache is not None and self.question is not None
+
+    @property
     def question(self) -> Question | None:
         """What is asked, as the cache on disk knows it; None where it must not be looked up there."""
         if not self._is_told:
@@ -249,10 +257,10 @@ class _Known:
     def parts(
         self, missing: Mapping[Hashable, Item], effort: Callable[[Item], int] | None
     ) -> Iterator[dict[Hashable, Item]]:
-        """What is computed, and remembered, at once: everything, if nothing is kept on disk."""
+        """What is computed, and remembered, at once: everything, if nothing is kept on disk and the time has no end."""
         if not missing:
             return
-        if self.cache is None or self.question is None:
+        if not (self.is_kept or is_limited()):
             yield dict(missing)
             return
         from pytest_llm.inference.parts import least_effort, parts

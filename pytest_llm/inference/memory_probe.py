@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Protocol
 
 from pytest_llm.data.example import Example
-from pytest_llm.errors import MisuseError
+from pytest_llm.errors import BudgetError, MisuseError
 from pytest_llm.inference.probe import prompts_of, requests_to, synchronise
+from pytest_llm.inference.time_budget import note_answers, refuse_overrun
 from pytest_llm.metrics.efficiency import PeakMemory
 from pytest_llm.models.language_model import AnyModel
 from pytest_llm.models.size import bytes_in_memory
@@ -55,13 +56,19 @@ def watch_requests(model: AnyModel, examples: Sequence[Example], task: Watched) 
     for number in range(task.warmup):
         ask(prompts[number % len(prompts)], None)
     weights = bytes_in_memory(model, place)
-    found = []
-    for prompt in prompts:
-        gc.collect()
-        synchronise(model)
-        gauge.begin()
-        ask(prompt, None)
-        found.append(PeakMemory(weights, gauge.taken()))
+    found: list[PeakMemory] = []
+    try:
+        for prompt in prompts:
+            refuse_overrun()
+            gc.collect()
+            synchronise(model)
+            gauge.begin()
+            ask(prompt, None)
+            found.append(PeakMemory(weights, gauge.taken()))
+            note_answers(1, kept=False)
+    except BudgetError as error:
+        error.outputs = dict(enumerate(found))
+        raise
     return found
 
 

@@ -2,7 +2,8 @@
 
 A part that ends costs what the next one reads again: the beginning that texts on both sides of the cut have in common (a few-shot
 block stands before every question of a set). So a list is cut only where that is small beside what the part has read. The cuts
-depend on the texts and the device, not on the clock: the same list is cut in the same places.
+depend on the texts and the device, not on the clock: the same list is cut in the same places. Where the time has an end
+(`time_budget`), a model that does not say how much it reads at once is asked in smaller parts.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from pytest_llm.inference.engine import current_engine
+from pytest_llm.inference.time_budget import is_limited
 from pytest_llm.models.prefix_tree import common_length
 
 SHARE_READ_TWICE = 0.02
@@ -20,8 +22,11 @@ _CHARACTERS_PER_TOKEN = 4
 
 def least_effort(model: object) -> int:
     """How many characters a part has at least: about 15 rows of the length that the model reads at once, for each process."""
-    tokens = getattr(getattr(model, "budget", None), "tokens", _TOKENS_PER_ROW)
-    return _ROWS_PER_PART * max(tokens, _TOKENS_PER_ROW) * _CHARACTERS_PER_TOKEN * max(1, current_engine().workers)
+    rows = _ROWS_PER_PART
+    tokens = getattr(getattr(model, "budget", None), "tokens", None)
+    if tokens is None and is_limited():
+        rows = 1
+    return rows * max(tokens or 0, _TOKENS_PER_ROW) * _CHARACTERS_PER_TOKEN * max(1, current_engine().workers)
 
 
 def parts(texts: Sequence[str], efforts: Sequence[int], least: int) -> Iterator[range]:

@@ -17,9 +17,10 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from pytest_llm.data.example import Example
-from pytest_llm.errors import MisuseError
+from pytest_llm.errors import BudgetError, MisuseError
 from pytest_llm.inference.checks import lacking
 from pytest_llm.inference.engine import ask_here
+from pytest_llm.inference.time_budget import note_answers, refuse_overrun
 from pytest_llm.inference.writing import prompt_of
 from pytest_llm.metrics.efficiency import RequestTimes, Time
 from pytest_llm.models.language_model import AnyModel, GenerativeModel, StreamingModel
@@ -58,15 +59,22 @@ def time_requests(model: AnyModel, examples: Sequence[Example], task: Timed) -> 
     for number in range(task.warmup):
         ask(prompts[number % len(prompts)], None)
     found: list[list[Stamps]] = [[] for _ in prompts]
-    for number in range(task.rounds):
-        gc.collect()
-        # forwards, then backwards: a machine that grows slower does so for the first and the last prompt alike
-        for place in range(len(prompts)) if number % 2 == 0 else reversed(range(len(prompts))):
-            found[place].append(timed(model, ask, prompts[place], tokens=task.tokens))
-    return [
-        _times(stamps, prompt_length(model, prompt) if task.tokens else None)
-        for stamps, prompt in zip(found, prompts, strict=True)
-    ]
+
+    def times_of(place: int) -> RequestTimes:
+        return _times(found[place], prompt_length(model, prompts[place]) if task.tokens else None)
+
+    try:
+        for number in range(task.rounds):
+            gc.collect()
+            # forwards, then backwards: a machine that grows slower does so for the first and the last prompt alike
+            for place in range(len(prompts)) if number % 2 == 0 else reversed(range(len(prompts))):
+                refuse_overrun()
+                found[place].append(timed(model, ask, prompts[place], tokens=task.tokens))
+                note_answers(1, kept=False)
+    except BudgetError as error:
+        error.outputs = {place: times_of(place) for place, stamps in enumerate(found) if stamps}
+        raise
+    return [times_of(place) for place in range(len(prompts))]
 
 
 def time_in_turn(
@@ -86,10 +94,12 @@ def time_in_turn(
     gc.collect()
     seconds = np.full((pairs, 2), math.nan)
     for pair in range(pairs):
+        refuse_overrun()
         place = pair // 2 % len(examples)
         for side in (1, 0) if pair % 2 == 0 else (0, 1):
             stamps = timed(models[side], asks[side], prompts[side][place], tokens=task.tokens)
             seconds[pair, side] = _times([stamps]).seconds(of)
+        note_answers(2, kept=False)
     return seconds
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import SimpleNamespace
 
 import pytest
 
@@ -21,6 +22,9 @@ class Clock:
 
     def put_in_place(self, monkeypatch: pytest.MonkeyPatch) -> Clock:
         monkeypatch.setattr(probe, "clock", self)
+        monkeypatch.setattr(
+            probe, "gc", SimpleNamespace(collect=lambda: 0)
+        )  # a quarter of a second, which this clock does not see
         return self
 
 

@@ -39,6 +39,10 @@ class Comparison:
     """What to do if the change is accepted; empty where no baseline is stored."""
     noise: Noise | None = None
     """Of runs of one model on these examples, if that is known."""
+    aside: str = ""
+    """Of what is worse, what was known and is set aside, and what the value is with and without it."""
+    excused: bool = False
+    """Whether all that is worse is known, so that no drop fails."""
 
     def __post_init__(self) -> None:
         if self.measurement.aggregate is None or self.measurement.value_of_each is None:

@@ -1,8 +1,8 @@
 """Counter-examples of earlier runs: bound to each test that asks for them, and written when the session ends.
 
 A plugin of each session. Nothing is read before a test asks; what workers of xdist found travels with their reports, so that one
-process writes. What is new is announced where it is kept, where its test failed, or where one of the test's gates is suspect: other
-tests allow what they find, or expect it.
+process writes. What is new is announced where it is kept, where its test failed, or where the warning of a suspect gate of the test
+came out of it: other tests allow what they find, or expect it.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from pytest_llm.adversarial.current_corpus import CorpusOfTest, on_corpus
 from pytest_llm.errors import MisuseError
 
 if TYPE_CHECKING:
+    import warnings
+
     from pytest_llm.adversarial.corpus import Entry
 
 _REPORTED = "llm_counter_examples"
@@ -32,6 +34,7 @@ class CorpusKeeper:
         self.wanted: str | None = config.getoption("llm_replay")
         self.updates: bool = config.getoption("llm_update_corpus")
         self.counts: Counter[str] = Counter()
+        self.suspected: dict[str, tuple[int, list[str]]] = {}
         self.changes: defaultdict[Path, dict[str, str]] = defaultdict(dict)
         self.written: list[str] = []
         self._read = cache(_read)
@@ -91,7 +94,7 @@ class CorpusKeeper:
             "path": str(corpus.path),
             "counts": dict(corpus.counts),
             "lines": lines,
-            "news": self.updates or corpus.suspect,
+            "suspicions": corpus.suspicions,
         }
         item.user_properties.append((_REPORTED, json.dumps(told)))
 
@@ -101,10 +104,17 @@ class CorpusKeeper:
         for name, value in report.user_properties:
             if name == _REPORTED:
                 told = json.loads(str(value))
-                if not (report.failed or told["news"]):
-                    told["counts"].pop("new", None)
+                if not (report.failed or self.updates):
+                    self.suspected[report.nodeid] = told["counts"].pop("new", 0), told["suspicions"]
                 self.counts.update(told["counts"])
                 self.changes[Path(told["path"])].update(told["lines"])
+
+    def pytest_warning_recorded(self, warning_message: warnings.WarningMessage, nodeid: str) -> None:
+        """A suspect gate's warning that nobody caught, behind the report of its test."""
+        new, suspicions = self.suspected.get(nodeid, (0, []))
+        if str(warning_message.message) in suspicions:
+            del self.suspected[nodeid]
+            self.counts["new"] += new
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:

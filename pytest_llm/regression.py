@@ -47,7 +47,7 @@ class ChangeVerdict(Verdict):
     @property
     def chance(self) -> Significance | None:
         change, claim = self.comparison.change, self.tolerance
-        if claim.estimand == "dataset" or change is None or change.units < FEWEST_UNITS:
+        if claim.estimand == "dataset" or change is None or change.units < FEWEST_UNITS or self.comparison.excused:
             return None
         worse = _exceeds(self.comparison.drop, self.comparison.as_drop(claim.amount))
         bounded = not (claim.strict or claim.on_inconclusive == "fail" or claim.max_example_drop is not None)
@@ -63,8 +63,10 @@ class ChangeVerdict(Verdict):
         return self.tolerance.on_inconclusive
 
     def evidence(self) -> Iterator[tuple[str, str]]:
-        """Interval, what would have been caught, the examples that lost most, where the baseline is from, settings."""
+        """What was set aside, interval, what would have been caught, which examples lost most, the baseline, settings."""
         m, c = self.measurement, self.comparison
+        if c.aside:
+            yield "set aside", c.aside
         yield "interval", interval_of(c)
         yield from _caught(c, self.tolerance)
         units = "" if c.change is None or c.change.units == m.n else f" in {c.change.units} clusters"
@@ -108,6 +110,8 @@ def judge_change(comparison: Comparison, tolerance: Tolerance) -> ChangeVerdict:
         return verdict(Outcome.ERROR, f"{m.metric} is not a number for {side}: there is nothing to compare")
     tolerated = c.as_drop(tolerance.amount)
     stated = f"{_stated(c)}: {tolerance.amount} is tolerated"
+    if _exceeds(c.drop, tolerated) and c.excused:
+        return verdict(Outcome.PASSED, f"{stated}, but nothing of it is new")
     if _exceeds(c.drop, tolerated):
         outcome, because = _too_much(c, tolerance)
         sentence = f"{stated}{because}"

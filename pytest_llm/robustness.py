@@ -5,6 +5,10 @@
 An attack finds what it finds, so that its rate is a lower bound of what a better attack would reach; where all edits of the
 budget were tried on every text that holds, it is exact. Chance comes in through the texts, which stand for others like
 them: by default a rate fails only if these prove it to be over what is allowed. No model, no disk, no pytest.
+
+Known counter-examples (those that are stored as open or accepted) are a ratchet: a rate that is over what is allowed fails only if
+something new is part of it. The rate itself, its interval and p are of all texts, known to break or not: texts like these come
+without a corpus, and what is known uses up what is allowed, so that no limit is granted anew each time the corpus is updated.
 """
 
 from __future__ import annotations
@@ -68,19 +72,30 @@ class RateVerdict(Verdict):
     @property
     def chance(self) -> Significance | None:
         p = _p(self.measurement, self.claim)
-        if p is None or self.outcome in (Outcome.ERROR, Outcome.INCONCLUSIVE):
+        if p is None or self.outcome in (Outcome.ERROR, Outcome.INCONCLUSIVE) or self.is_excused:
             return None
         bounded = not self.claim.strict and self.claim.confidence is None
         return Significance(p, self.claim.alpha, self.measurement.value > self.claim.most, bounded)
 
+    @property
+    def is_excused(self) -> bool:
+        """Whether it passes over what is allowed, because nothing is new."""
+        return self.passed and self.measurement.value > self.claim.most and self.outcome is not Outcome.SUSPECT
+
     def evidence(self) -> Iterator[tuple[str, str]]:
-        """Interval, counts, what breaks, control, model, settings, and what to change."""
+        """What was set aside, interval, counts, what breaks, control, model, settings, and what to change."""
         m, counts = self.measurement, _counts(self.measurement)
+        if counts.known:
+            without = number(counts.new / counts.texts)
+            known = f"{counts.known} {m.row}s that known counter-examples break"
+            yield "set aside", f"{known}: {number(m.value)} with them, {without} without"
         yield "interval", interval_of(m)
         skipped = f", {m.n - counts.texts} more skipped: wrong without any edit" if m.n > counts.texts else ""
         yield "measured", f"{counts.texts} {m.row}s{skipped}, {m.data}"
-        for rank, line in enumerate(m.overview.splitlines() or _cases(m)):
-            yield "" if rank else "broken", line
+        title = "broken" if counts.new else "searched"
+        for line in m.overview.splitlines() or _cases(m):
+            yield title, line
+            title = ""
         yield "model", str(m.provenance)
         yield "signature", m.signature
         yield "to change", self._remedy()
@@ -91,17 +106,20 @@ class RateVerdict(Verdict):
         if self.outcome is Outcome.INCONCLUSIVE:
             noisy = "find out why the model answers otherwise each time it is asked"
             return noisy if self.claim.confidence is None else "add texts, or drop confidence= to judge these alone"
+        if self.is_excused:
+            return "mend what is known: pytest-llm corpus list --state open"
         return f"if {number(self.measurement.value)} is acceptable, the assertion's rate is the place to say so"
 
 
 def judge_rate(measurement: Measurement, claim: RateClaim) -> RateVerdict:
     """Hold a rate against the most that is allowed.
 
-    The statistics of the measurement are, of each text: whether it broke, holds for certain, holds as far as was searched, broke in
-    the control; and whether it was attacked at all.
+    The statistics of the measurement are, of each text: whether it broke, is known to break, holds for certain, was not searched to
+    the end, broke in the control; and whether it was attacked at all.
 
-    PASSED if the rate is not higher, proven if `confidence` asks for that (else INCONCLUSIVE). A higher one is FAILED, or SUSPECT
-    (a pass that warns) if p ≥ alpha, unless `strict`; INCONCLUSIVE if the control is no lower; ERROR if nothing was attacked.
+    PASSED if the rate is not higher, proven if `confidence` asks for that (else INCONCLUSIVE). A higher one is PASSED too if all
+    texts that break are known to, unless `confidence` asks about other texts; else FAILED, or SUSPECT (a pass that warns) if
+    p ≥ alpha, unless `strict`; INCONCLUSIVE if no more texts break anew than in the control; ERROR if nothing was attacked.
     """
     m, counts = measurement, _counts(measurement)
     if math.isnan(m.value):
@@ -111,8 +129,11 @@ def judge_rate(measurement: Measurement, claim: RateClaim) -> RateVerdict:
     seen = f"{counts.broken} of {counts.texts} {m.row}s break"
     if m.value <= claim.most:
         return _allowed(m, claim, f"{rate} is {{}}at most {number(claim.most)}: {seen}", counts)
-    over = f"{rate} is over {number(claim.most)}: {seen}"
-    if counts.flipped >= counts.broken > 0:
+    if not counts.new and claim.confidence is None:
+        over = f"{rate} is over {number(claim.most)}, by nothing new: {seen}, all by known counter-examples"
+        return RateVerdict(Outcome.PASSED, over + counts.certainty, m, claim)
+    over = f"{rate} is over {number(claim.most)}: {seen}" + (f", {counts.new} of them anew" if counts.known else "")
+    if counts.flipped >= counts.new > 0:
         why = f"but {counts.flipped} do so without any edit when they are asked about again"
         return RateVerdict(Outcome.INCONCLUSIVE, f"{over}, {why}", m, claim)
     p = _p(m, claim)
@@ -152,14 +173,20 @@ class _Counts:
     """The sums of the statistics."""
 
     broken: int
+    known: int
+    """Texts that break as they are known to."""
     certain: int
     """Texts that hold, with all edits tried."""
     unsure: int
     """Texts that hold as far as was searched."""
     flipped: int
-    """Texts that break in the control."""
+    """Texts that break in the control, those that are known to break left out."""
     texts: int
     """Those that were attacked."""
+
+    @property
+    def new(self) -> int:
+        return self.broken - self.known
 
     @property
     def certainty(self) -> str:
@@ -169,7 +196,9 @@ class _Counts:
 
 
 def _counts(m: Measurement) -> _Counts:
-    return _Counts(*(round(float(total)) for total in m.statistics.sum(axis=0)))
+    broken, known, certain, unsure, flipped, attacked = m.statistics.astype(bool).T
+    kinds = (broken, known, certain, unsure & ~broken, flipped & ~known, attacked)
+    return _Counts(*(int(kind.sum()) for kind in kinds))
 
 
 def _cases(m: Measurement) -> list[str]:

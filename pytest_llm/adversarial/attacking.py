@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from pytest_llm.adversarial.counter_example import CounterExample, Finding, Queries
+from pytest_llm.adversarial.edit import EditScript
 from pytest_llm.adversarial.foretelling import foretold
 from pytest_llm.adversarial.operation import Operation
 from pytest_llm.adversarial.relations.relation import Relation
 from pytest_llm.adversarial.search.attack import Search, State, attack
 from pytest_llm.adversarial.search.lockstep import Asked, Scorer, in_lockstep
 from pytest_llm.adversarial.search.ranking import Gains
-from pytest_llm.adversarial.table import Budget, candidate_table
+from pytest_llm.adversarial.table import Budget, CandidateTable, candidate_table
 from pytest_llm.data.example import Example
 from pytest_llm.errors import MisuseError
 from pytest_llm.inference.memo import remembering, repeating
 from pytest_llm.models.language_model import AnyModel, identity, provenance
+
+Known: TypeAlias = Mapping[str, Sequence[EditScript]]
+"""By text stored counter-examples that break it."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,15 @@ class Attack:
     flips: bool = False
     """Whether the relation broke without an edit too, when the text was asked about again in another batch."""
     counter_example: CounterExample | None = None
+    """The smallest that was found; None if it holds, or if only what is known breaks it."""
+    known: tuple[EditScript, ...] = ()
+    """Stored counter-examples that break it too, and are no larger: then it is no news that it breaks."""
+
+    @property
+    def breaks_otherwise(self) -> bool:
+        """Whether edits that contain none of those that are known break it too."""
+        found = self.counter_example
+        return found is not None and bool(self.known) and not any(found.script.contains(one) for one in self.known)
 
 
 @dataclass(frozen=True)
@@ -51,11 +64,17 @@ def attack_texts(
     *,
     budget: Budget,
     search: Search,
+    known: Known | None = None,
 ) -> Attacks:
     """Search each text for the smallest edits that break a relation.
 
     What was found counts only if the model answers so as well when it is asked about that text alone: batches of another shape
     round otherwise, and a relation may break by that next to a tie.
+
+    *What is known* breaks a text as well as what is found, and the search is the same. A text counts as known to break if a stored
+    counter-example breaks it with edits as few and as mild as those of the smallest that was found, or fewer. Another edit of that
+    size is no news: which one a search comes across depends on its order and on rounding, and a text counts once however many
+    break it. Fewer or milder edits are news.
 
     Args:
         model: who is asked.
@@ -64,6 +83,7 @@ def attack_texts(
         relation: what has to hold.
         budget: how much of a text may be changed.
         search: how hard each text is attacked.
+        known: by text the stored counter-examples that break it now; those that are not of this attack have no part in it.
 
     Raises:
         MisuseError: edits that change the meaning, of a relation that can be asked for only where it is kept.
@@ -88,11 +108,12 @@ def attack_texts(
     outcomes = in_lockstep([attack(table, search, own) for table, own in zip(tables, gains, strict=True)], scorer)
     flips = _flips(model, relation, seeds, clean)
     asked_of = _described(model) if any(outcome.smallest for outcome in outcomes) else {}
+
     attacks: dict[str, Attack] = {}
     for place, (seed, outcome) in enumerate(zip(seeds, outcomes, strict=True)):
-        state, exact, found = outcome.state, outcome.exact, None
+        found, state, exact = None, outcome.state, outcome.exact
         if outcome.smallest is not None and outcome.worst is not None:
-            if _breaks_alone(model, relation, seed, outcome.smallest.perturbed):
+            if asked_alone(model, relation, seed, outcome.smallest.perturbed)[0] > 0:
                 found = CounterExample(
                     Finding(outcome.smallest, *scorer.known(place, outcome.smallest.perturbed)),
                     Finding(outcome.worst, *scorer.known(place, outcome.worst.perturbed)),
@@ -107,9 +128,21 @@ def attack_texts(
                 )
             else:
                 state, exact = "held", False
-        attacks[seed.id] = Attack(seed, state, exact, scorer.queries(place), flips[place], found)
+        stored: tuple[EditScript, ...] = ()
+        if known is not None and state != "skipped":
+            smallest = None if found is None else found.script
+            stored = tuple(_no_larger(known.get(seed.text, ()), tables[place], smallest))
+            state = "broken" if stored else state
+        attacks[seed.id] = Attack(seed, state, exact, scorer.queries(place), flips[place], found, stored)
     of_each = (attacks.get(example.id, Attack(example, "skipped", True, Queries())) for example in examples)
     return Attacks(tuple(of_each), scorer.total)
+
+
+def _no_larger(known: Sequence[EditScript], table: CandidateTable, found: EditScript | None) -> Iterator[EditScript]:
+    """Of the stored scripts those of this attack that take no more than what was found."""
+    for script in known:
+        if table.takes(script) and (found is None or table.size(script) <= table.size(found)):
+            yield script
 
 
 def _flips(model: AnyModel, relation: Relation, seeds: Sequence[Example], clean: Sequence[Any]) -> list[bool]:
@@ -122,12 +155,12 @@ def _flips(model: AnyModel, relation: Relation, seeds: Sequence[Example], clean:
     return [loss > 0 for loss, _ in judged][::-1]
 
 
-def _breaks_alone(model: AnyModel, relation: Relation, seed: Example, perturbed: str) -> bool:
-    """Whether it is broken as well if both texts are read by themselves."""
+def asked_alone(model: AnyModel, relation: Relation, seed: Example, perturbed: str) -> tuple[float, Any]:
+    """Loss and shown answer if both texts are read by themselves."""
     with remembering():
         [clean] = relation.outputs(model, [seed])
-        [(loss, _)] = relation.judged(model, [seed], [clean], [perturbed])
-    return loss > 0
+        [judged] = relation.judged(model, [seed], [clean], [perturbed])
+    return judged
 
 
 def _described(model: AnyModel) -> dict[str, str]:

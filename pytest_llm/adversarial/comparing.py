@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from pytest_llm.adversarial.attacking import Attacks
+from pytest_llm.adversarial.attacking import Attack, Attacks
 from pytest_llm.adversarial.relations.relation import Relation
 from pytest_llm.adversarial.success_rate import estimate_of_rate
 from pytest_llm.comparison import Comparison
@@ -38,6 +38,7 @@ def compared(new: Measurement, old: Measurement, notes: Sequence[str] = ()) -> C
         estimate=estimate_of_rate(new.aggregate, examples, own),
         outputs=None if new.outputs is None else tuple(new.outputs[place] for place in places),
     )
+    lost, known = own[:, 0] > others[:, 0], new.statistics[places, 1] > 0
     by_itself = f"by itself {number(new.value)}, the old model {number(old.value)}, each of the texts that it has right"
     return Comparison(
         measurement,
@@ -46,7 +47,22 @@ def compared(new: Measurement, old: Measurement, notes: Sequence[str] = ()) -> C
         origin=str(old.provenance),
         notes=(by_itself, *notes, *(f"broken {line}" for line in new.overview.splitlines())),
         accept="raise tolerance=",
+        aside=_aside(measurement, known & lost),
+        excused=bool(lost.any()) and not bool((lost & ~known).any()),
     )
+
+
+def lost(new: Attacks, old: Attacks) -> Iterator[Attack]:
+    """What became of the texts that the new model loses and the old one does not."""
+    held = {attack.example.id for attack in old.of_each if attack.state == "held"}
+    return (attack for attack in new.of_each if attack.state == "broken" and attack.example.id in held)
+
+
+def _aside(m: Measurement, known: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> str:
+    if not known.any():
+        return ""
+    without = number(m.value - float(known.mean()))
+    return f"{int(known.sum())} texts lost that known counter-examples break: {number(m.value)} with them, {without} without"
 
 
 def transfers(relation: Relation, new: tuple[AnyModel, Attacks], old: tuple[AnyModel, Attacks]) -> Iterator[str]:

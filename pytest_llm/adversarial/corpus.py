@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
-from pytest_llm.adversarial.edit import Edit, EditScript
+from pytest_llm.adversarial.edit import Edit, EditScript, changes
 from pytest_llm.data.example import fingerprint
 from pytest_llm.data.whole_file import write_whole
 from pytest_llm.errors import MisuseError
@@ -73,7 +73,7 @@ class Entry:
         if isinstance(given, EditScript) and self.drawn == "script":
             if given.text != self.text:
                 return False
-            return set(self.edits) <= set(given.edits) if self.edits else not given.edits
+            return changes(self.edits) <= changes(given.edits) if self.edits else not given.edits
         return given == self.text and self.drawn == "text"
 
     @property

@@ -1,15 +1,13 @@
-"""An edited text on which a model breaks a relation: what an attack found, as a value that can be stored and tried again."""
+"""An edited text on which a model breaks a relation: what an attack found."""
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, get_args
 
 from pytest_llm.adversarial.edit import EditScript
-from pytest_llm.data.example import fingerprint
 from pytest_llm.errors import MisuseError
 
 Minimality: TypeAlias = Literal["smallest", "irreducible", "unknown"]
@@ -78,55 +76,3 @@ class CounterExample:
     def script(self) -> EditScript:
         """The smallest script: what is stored and tried again."""
         return self.smallest.script
-
-    @property
-    def key(self) -> str:
-        """The same for the same text, edits and relation, whatever the model."""
-        return fingerprint(json.dumps([self.relation, self.script.as_data()], sort_keys=True))[:16]
-
-    def as_data(self) -> dict[str, Any]:
-        """Plain values, for JSON; `perturbed` is for readers."""
-        return {
-            "relation": self.relation,
-            "settings": dict(self.settings),
-            "clean": self.clean,
-            "smallest": _finding_as_data(self.smallest),
-            "worst": _finding_as_data(self.worst),
-            "perturbed": self.script.perturbed,
-            "minimality": self.minimality,
-            "queries": asdict(self.queries),
-            "confirmed": self.confirmed,
-            "example": self.example,
-            "model": dict(self.model),
-        }
-
-    @classmethod
-    def from_data(cls, data: Mapping[str, Any]) -> CounterExample:
-        """The counter-example that `as_data` described.
-
-        Raises:
-            MisuseError: the data are not such a description, or no longer fit their text.
-        """
-        try:
-            return cls(
-                smallest=_finding_from(data["smallest"]),
-                worst=_finding_from(data["worst"]),
-                relation=data["relation"],
-                settings=data["settings"],
-                clean=data["clean"],
-                minimality=data["minimality"],
-                queries=Queries(**data["queries"]),
-                confirmed=data["confirmed"],
-                example=data["example"],
-                model=data["model"],
-            )
-        except (KeyError, TypeError) as error:
-            raise MisuseError(f"not a counter-example: {error!r} in {data!r:.200}") from None
-
-
-def _finding_as_data(finding: Finding) -> dict[str, Any]:
-    return {"script": finding.script.as_data(), "loss": finding.loss, "observed": finding.observed}
-
-
-def _finding_from(data: Mapping[str, Any]) -> Finding:
-    return Finding(EditScript.from_data(data["script"]), float(data["loss"]), data["observed"])

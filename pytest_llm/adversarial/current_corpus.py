@@ -32,8 +32,8 @@ class CorpusOfTest:
     """By id what would be written: new entries, and those whose state is another one now."""
     counts: Counter[str] = field(default_factory=Counter)
     """How many were known, held, were accepted, returned, were stale."""
-    suspect: bool = False
-    """Whether a gate that looked for counter-examples passed, but may have had to fail."""
+    suspicions: list[str] = field(default_factory=list)
+    """What gates warned of that looked for counter-examples and passed, but may have had to fail."""
 
     def of(self, relation: str = "") -> tuple[Entry, ...]:
         """Those of one relation; by default of a test of Hypothesis."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import Any
 
 from pytest_llm.errors import MisuseError
 
@@ -72,9 +71,9 @@ class EditScript:
         """The script that lacks one edit."""
         return EditScript(self.text, self.edits[:place] + self.edits[place + 1 :])
 
-    def replaced(self, place: int, edit: Edit) -> EditScript:
-        """The script with another edit in the place of one."""
-        return EditScript(self.text, (*self.edits[:place], edit, *self.edits[place + 1 :]))
+    def contains(self, other: EditScript) -> bool:
+        """Whether it makes all the changes of another script of this text, whatever the operations are called."""
+        return self.text == other.text and changes(other.edits) <= changes(self.edits)
 
     def with_edit(self, edit: Edit) -> EditScript | None:
         """The script with one edit more; None where it would meet one that is there."""
@@ -82,33 +81,10 @@ class EditScript:
             return None
         return EditScript(self.text, (*self.edits, edit))
 
-    def as_data(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return {"text": self.text, "edits": [asdict(edit) for edit in self.edits]}
 
-    @classmethod
-    def from_data(cls, data: Mapping[str, Any]) -> EditScript:
-        """The script that `as_data` described.
-
-        Raises:
-            MisuseError: the data are not such a description, or no longer fit their text.
-        """
-        try:
-            text, edits = data["text"], tuple(Edit(**edit) for edit in data["edits"])
-        except (KeyError, TypeError) as error:
-            raise MisuseError(f"not an edit script: {error!r} in {data!r}") from None
-        if not isinstance(text, str) or not all(_is_whole(edit) for edit in edits):
-            raise MisuseError(f"not an edit script: {data!r}")
-        return cls(text, edits)
-
-
-def without_meeting(edits: Iterable[Edit]) -> tuple[Edit, ...]:
-    """Those that meet none before them: the first edit of a place wins."""
-    taken: list[Edit] = []
-    for edit in edits:
-        if not any(edit.meets(own) for own in taken):
-            taken.append(edit)
-    return tuple(taken)
+def changes(edits: Iterable[Edit]) -> set[tuple[int, int, str]]:
+    """What edits do, whatever the operations are called that proposed them."""
+    return {(edit.start, edit.end, edit.new) for edit in edits}
 
 
 def changed_words(edits: Sequence[Edit], words: Sequence[tuple[int, int]]) -> int:
@@ -116,9 +92,3 @@ def changed_words(edits: Sequence[Edit], words: Sequence[tuple[int, int]]) -> in
     return sum(
         any(edit.start < end and start < max(edit.end, edit.start + 1) for edit in edits) for start, end in words
     )
-
-
-def _is_whole(edit: Edit) -> bool:
-    places = (edit.start, edit.end)
-    texts = (edit.old, edit.new, edit.operation)
-    return all(type(place) is int for place in places) and all(isinstance(text, str) for text in texts)

@@ -40,14 +40,14 @@ class FailureRate:
         return self.name
 
     def statistics(self, example: Example, output: Any) -> Sequence[float]:
-        """Laid out as those of an attack: (wrong, 0, 0, 0, 1).
+        """Laid out as those of an attack: (wrong, 0, 0, 0, 0, 1).
 
         Raises:
             MisuseError: a case without a target, or an answer of another kind.
         """
         if example.target is None:
             raise MisuseError(f"case {example.label} has no target: nobody knows what it should be")
-        return float(_is_wrong(example, output)), 0.0, 0.0, 0.0, 1.0
+        return float(_is_wrong(example, output)), 0.0, 0.0, 0.0, 0.0, 1.0
 
     def aggregate(self, totals: FloatArray) -> FloatArray:
         return ratio(totals[..., 0], totals[..., -1])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from pytest_llm.adversarial.attacking import Attacks
+from pytest_llm.adversarial.attacking import Attack, asked_alone
 from pytest_llm.adversarial.corpus import Entry
 from pytest_llm.adversarial.current_corpus import CorpusOfTest
+from pytest_llm.adversarial.edit import EditScript
 from pytest_llm.adversarial.relations.relation import Relation
 from pytest_llm.adversarial.rendering import visible
 from pytest_llm.contract import Case, Examination, Tolerance
@@ -16,37 +18,49 @@ from pytest_llm.models.language_model import AnyModel, provenance
 CONTRACT, KEPT = "fixed_counter_examples", "free of what was fixed"
 
 
-def retried(
-    model: AnyModel, examples: Sequence[Example], relation: Relation, corpus: CorpusOfTest
-) -> Examination | None:
-    """Ask about all stored counter-examples of a relation at once; those that must not fail are the examination's cases.
+@dataclass(frozen=True)
+class Retried:
+    """What became of stored counter-examples."""
 
-    These are the entries that were fixed, or all that were asked for by their ids. An entry whose text is no longer among the
-    examples is stale, which is said.
+    examination: Examination | None
+    """Its cases are those that must not fail: the fixed ones, or all that were asked for by their ids. None if there are none."""
+    known: Mapping[str, tuple[EditScript, ...]]
+    """By text the edits of those that may fail, and do."""
 
-    Returns:
-        None where there is none that must not fail.
+
+def retried(model: AnyModel, examples: Sequence[Example], relation: Relation, corpus: CorpusOfTest) -> Retried:
+    """Ask about all stored counter-examples of a relation at once.
+
+    One that does not do what it did is asked about by itself, as when it was found, and that counts. An entry whose text is no
+    longer among the examples is stale, which is said.
     """
     own = {example.text: example for example in examples}
     entries = [entry for entry in corpus.usable(relation.name) if _is_among(entry, own, corpus)]
     if not entries:
-        return None
+        return Retried(None, {})
     relation = relation.fitted(examples)
     asked = list({entry.text: own[entry.text] for entry in entries}.values())
     of_text = dict(zip((seed.text for seed in asked), relation.outputs(model, asked), strict=True))
     seeds, clean = [own[entry.text] for entry in entries], [of_text[entry.text] for entry in entries]
     judged = relation.judged(model, seeds, clean, [entry.script.perturbed for entry in entries])
-    cases = []
+    cases: list[Case] = []
+    known: dict[str, tuple[EditScript, ...]] = {}
     for entry, seed, before, (loss, shown) in zip(entries, seeds, clean, judged, strict=True):
         if relation.is_wrong(seed, before):
             corpus.counts["wrong without edits"] += 1
             continue
+        if (loss > 0) is (entry.state == "fixed"):
+            loss, shown = asked_alone(model, relation, seed, entry.script.perturbed)
         if corpus.replayed(entry, fails=loss > 0) or entry.state == "fixed" or corpus.only:
             again = "fails" if loss > 0 else "holds"
             finding = f"{entry.id} {again}: '{visible(entry.script.perturbed)}' gives {shown!r}"
             cases.append(Case(entry.id, max(float(loss), 0.0), finding, entry.text))
-    if not cases:
-        return None
+        elif loss > 0:
+            known[entry.text] = (*known.get(entry.text, ()), entry.script)
+    return Retried(_examination(model, relation, cases, corpus) if cases else None, known)
+
+
+def _examination(model: AnyModel, relation: Relation, cases: Sequence[Case], corpus: CorpusOfTest) -> Examination:
     return Examination(
         CONTRACT,
         KEPT,
@@ -61,17 +75,17 @@ def retried(
     )
 
 
-def keep(attacks: Attacks, relation: Relation, corpus: CorpusOfTest) -> None:
-    """Take down what a search found and no stored counter-example explains."""
-    stored = corpus.of(relation.name)
-    for attack in attacks.of_each:
+def keep(attacks: Iterable[Attack], relation: Relation, corpus: CorpusOfTest) -> None:
+    """Take down what a search found and no stored counter-example that breaks the text explains."""
+    stored = {entry.id for entry in corpus.of(relation.name)}
+    for attack in attacks:
         found = attack.counter_example
-        if found is None or any(entry.explains(found.script) for entry in stored):
+        if found is None or (attack.known and not attack.breaks_otherwise):
             continue
         observed = f"{found.clean!r} became {found.smallest.observed!r}"[:200]
         model = {name: str(value) for name, value in found.model.items()}
         entry = Entry(corpus.test, found.script.text, found.script.edits, relation.name, observed=observed, model=model)
-        if entry.is_short:
+        if entry.is_short and entry.id not in stored:
             corpus.found(entry)
 
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from pytest_llm.adversarial.attacking import Attack, Attacks, attack_texts
+from pytest_llm.adversarial.attacking import Attack, Attacks, Known, attack_texts
 from pytest_llm.adversarial.describing import Tokens, described
 from pytest_llm.adversarial.operation import Operation
 from pytest_llm.adversarial.relations.relation import Relation
@@ -59,12 +59,12 @@ class AttackSuccessRate:
         return f"{self.relation}|edits:{'+'.join(self.operations)}|{self.search}"
 
     def statistics(self, example: Example, output: Attack) -> Sequence[float]:
-        """(broken, holds for certain, holds as far as was searched, broke in the control, attacked), each 0 or 1."""
+        """(broken, known to break, holds for certain, searched in part, broke in the control, attacked), each 0 or 1."""
         del example
         if output.state == "skipped":
-            return 0.0, 0.0, 0.0, 0.0, 0.0
-        broken = output.state == "broken"
-        return tuple(map(float, (broken, output.exact and not broken, not output.exact, output.flips, True)))
+            return 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+        broken, known = output.state == "broken", bool(output.known)
+        return tuple(map(float, (broken, known, output.exact and not broken, not output.exact, output.flips, True)))
 
     def aggregate(self, totals: FloatArray) -> FloatArray:
         return ratio(totals[..., 0], totals[..., -1])
@@ -85,8 +85,9 @@ def measure_attack(
     search: Search,
     engine: Engine | None = None,
     cluster: str | None = None,
+    known: Known | None = None,
 ) -> tuple[Measurement, Attacks | None]:
-    """Attack a model on each text, judge nothing.
+    """Attack a model on each text, judge nothing. Texts that are known to break (see `attack_texts`) count in the rate.
 
     Returns:
         The measurement; and what was found, which there is none of when a record is judged again.
@@ -101,7 +102,7 @@ def measure_attack(
         return again, None
     asked = as_language_model(model)
     with using(engine):
-        attacks = attack_texts(asked, examples, operations, relation, budget=budget, search=search)
+        attacks = attack_texts(asked, examples, operations, relation, budget=budget, search=search, known=known)
     statistics = np.array([metric.statistics(attack.example, attack) for attack in attacks.of_each], dtype=np.float64)
     left_out = len(everything) - len(examples)
     measurement = Measurement(
@@ -165,18 +166,22 @@ def _became(attack: Attack) -> str:
     """The outcome of one text, for records."""
     if attack.counter_example is not None:
         return f"broken: {attack.counter_example.script.perturbed}"
+    if attack.known:
+        return f"broken, as is known: {attack.known[0].perturbed}"
     return attack.state if attack.exact else f"{attack.state}, as far as was searched"
 
 
 def _overview(attacks: Attacks, tokens: Tokens | None) -> Iterator[str]:
-    """The shortest counter-examples in full, who else broke, and what it took."""
-    broken = [attack for attack in attacks.of_each if attack.counter_example is not None]
+    """The shortest new counter-examples in full, who else broke, and what it took."""
+    broken = [attack for attack in attacks.of_each if attack.counter_example is not None and not attack.known]
     broken.sort(key=_shortest_first)
     for attack in broken[:SHOWN]:
         assert attack.counter_example is not None
         yield from described(attack.counter_example, attack.example.label, tokens)
     if rest := [attack.example.label for attack in broken[SHOWN:]]:
         yield f"and {len(rest)} more: {listed(rest, 10)}"
+    if others := [attack.example.label for attack in attacks.of_each if attack.breaks_otherwise]:
+        yield f"known to break, and now by other edits too, no smaller ones: {listed(others, 10)}"
     asked = attacks.queries
     yield f"in all {asked.requested} texts requested, {asked.executed} executed, {asked.batches} batches"
     tried = [attack for attack in attacks.of_each if attack.state != "skipped"]

@@ -131,14 +131,14 @@ class CandidateTable:
                 if self.allows(script):
                     yield script
 
-    def size(self, edits: int, *, at_most: int) -> int:
-        """How many scripts `scripts` would give; counting ends above `at_most`."""
-        count = 0
-        for _ in self.scripts(edits):
-            count += 1
-            if count > at_most:
-                break
-        return count
+    def size(self, script: EditScript) -> tuple[int, float]:
+        """How much a script changes: the number of its edits, then what they cost."""
+        return len(script), self.cost(script.edits)
+
+    def takes(self, script: EditScript) -> bool:
+        """Whether a stored script is one of this attack: of its operations, within the budget, and away from what is protected."""
+        own = (edit.operation in self._costs and self.document.allows(edit.start, edit.end) for edit in script.edits)
+        return bool(script.edits) and all(own) and self.allows(script)
 
 
 def candidate_table(text: str, operations: Sequence[Operation], budget: Budget | None = None) -> CandidateTable:

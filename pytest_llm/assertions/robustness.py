@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any, TypeAlias
 
-from pytest_llm.adversarial.comparing import compared, transfers
-from pytest_llm.adversarial.current_corpus import current_corpus
+from pytest_llm.adversarial.attacking import Known
+from pytest_llm.adversarial.comparing import compared, lost, transfers
+from pytest_llm.adversarial.current_corpus import CorpusOfTest, current_corpus
 from pytest_llm.adversarial.functionality import FailureRate
 from pytest_llm.adversarial.operation import Operation
 from pytest_llm.adversarial.perturbations.families import operations
@@ -28,6 +29,7 @@ from pytest_llm.data.loading import Data, load_examples
 from pytest_llm.errors import MisuseError
 from pytest_llm.inference.engine import Engine, using
 from pytest_llm.inference.measure import Answers, Questions, measure
+from pytest_llm.models.language_model import AnyModel
 from pytest_llm.models.loading import Model, as_language_model
 from pytest_llm.recording import recording
 from pytest_llm.regression import judge_change
@@ -37,7 +39,7 @@ from pytest_llm.tasks.choose import Choose
 from pytest_llm.tasks.classify import Classify
 from pytest_llm.tasks.generate import Generate
 from pytest_llm.tolerance import Tolerance, parse_amount
-from pytest_llm.verdict import Measurement
+from pytest_llm.verdict import Measurement, Verdict
 
 Edits: TypeAlias = "str | Operation | Iterable[str | Operation]"
 """Kinds of edits: operations, or names of them or of families, such as "typo" and "unicode.zerowidth"."""
@@ -66,8 +68,7 @@ def assert_robust(
     Each text that the model has right is searched for the smallest edits that break the relation: words are ranked by leaving them
     out, the most promising edits are tried first, and what is found is made smaller until no edit can be left out. All texts are
     searched side by side, so that the model reads large batches. The rate is `broken / attacked`; texts that are wrong without
-    an edit are skipped. Counter-examples that are stored beside the test (`llm_corpus/`) are tried first: one that was fixed and
-    breaks again is a failure by itself.
+    an edit are skipped.
 
     *What it says.* A search finds what it finds: the rate is a lower bound of what a better attack would reach. Where all edits
     that the budget allows were tried on every text that holds, it is exact, and the verdict says which of the two it is. What was
@@ -77,6 +78,16 @@ def assert_robust(
     *When it fails.* If more texts break than `max_success_rate` allows, and texts of that rate would show as many with
     probability below `alpha` (exact binomial test; Clopper & Pearson 1934). A rate that is higher and may be chance passes
     as suspect, with a `MetricWarning`.
+
+    *What is known.* Counter-examples that are stored beside the test (`llm_corpus/`) are tried first. One that was fixed and breaks
+    again is a failure by itself, whatever the rate. A text that an open or accepted one breaks as easily as anything that was
+    found, by as few and as mild edits, is known to break; a rate over `max_success_rate` fails only if other texts break too:
+
+    - Another edit of that size is no news: which one a search comes across depends on its order and on rounding, and a text counts
+      once. Fewer or milder edits are news, and once the stored one holds, it excuses nothing.
+    - The rate is of all texts, known to break or not, as are its interval and p: they speak of texts like these, which have no
+      corpus. So what is known uses up what is allowed: under a limit of 0.2, 30 % that are known leave no room for anything new.
+    - With `confidence` nothing is set aside, since that asks for a proof about other texts.
 
     Args:
         model: a path, a hub id, a `(model, tokenizer)` pair, or an object with the method that the relation's task needs.
@@ -108,13 +119,10 @@ def assert_robust(
     claim = _claim(max_success_rate, alpha, strict, confidence)
     data = list(data) if isinstance(data, Iterator) else data
     relation = InvariantLabel() if relation is None else relation
-    asked, corpus = as_language_model(model), None if replaying() is not None else current_corpus()
-    if corpus is not None and corpus.of(relation.name):
-        with using(engine):
-            again = retried(asked, load_examples(data), relation, corpus)
-        held = None if again is None else conclude(judge_contract(again))
-        if corpus.only and held is not None:
-            return held
+    asked, corpus = as_language_model(model), _corpus()
+    known, held = _retried(asked, data, relation, corpus, engine)
+    if corpus is not None and corpus.only and held is not None:
+        return held
     measurement, attacks = measure_attack(
         asked,
         data,
@@ -124,13 +132,11 @@ def assert_robust(
         search=Search(queries=queries, seed=seed) if search is None else search,
         engine=engine,
         cluster=cluster,
+        known=known,
     )
     if corpus is not None and attacks is not None:
-        keep(attacks, relation, corpus)
-    verdict = judge_rate(measurement, claim)
-    if corpus is not None:
-        corpus.suspect |= verdict.is_suspect
-    return conclude(verdict)
+        keep(attacks.of_each, relation, corpus)
+    return _concluded(judge_rate(measurement, claim), corpus)
 
 
 @assertion
@@ -201,6 +207,9 @@ def assert_no_robustness_regression(
     probability below `alpha` if each were a fair coin (McNemar's exact test); a rise that may be chance passes as suspect. The
     message says too how many of the edits that break one model break the other one (transfer).
 
+    Counter-examples are kept of the texts that the new model loses, and those stored are tried first, as `assert_robust` does: one
+    that was fixed must not break the new model again, and a rise that is too large fails only if it loses a text anew.
+
     Args:
         model: the new model.
         old: the one before it.
@@ -235,13 +244,45 @@ def assert_no_robustness_regression(
     }
     rows: Data = list(data) if isinstance(data, Iterator) else data  # both have to answer them
     new, before = as_language_model(model), as_language_model(old)
+    corpus = _corpus()
+    known, held = _retried(new, rows, settings["relation"], corpus, engine)
+    if corpus is not None and corpus.only and held is not None:
+        return held
     with recording():  # what is measured of the old model is no result of this test
         of_old, attacks_on_old = measure_attack(before, rows, **settings)
-    of_new, attacks_on_new = measure_attack(new, rows, **settings)
+    of_new, attacks_on_new = measure_attack(new, rows, known=known, **settings)
     notes: list[str] = []
     if attacks_on_old is not None and attacks_on_new is not None:
         notes += transfers(settings["relation"], (new, attacks_on_new), (before, attacks_on_old))
-    return conclude(judge_change(compared(of_new, of_old, notes), claim))
+        if corpus is not None:
+            keep(lost(attacks_on_new, attacks_on_old), settings["relation"], corpus)
+    return _concluded(judge_change(compared(of_new, of_old, notes), claim), corpus)
+
+
+def _corpus() -> CorpusOfTest | None:
+    """The test's counter-examples; None where no model is asked."""
+    return None if replaying() is not None else current_corpus()
+
+
+def _retried(
+    model: AnyModel, data: Data, relation: Relation, corpus: CorpusOfTest | None, engine: Engine | None
+) -> tuple[Known, Measurement | None]:
+    """What is known to break, and what became of that which must not, if there is such.
+
+    Raises:
+        QualityError: something that was fixed breaks again.
+    """
+    if corpus is None or not corpus.of(relation.name):
+        return {}, None
+    with using(engine):
+        again = retried(model, load_examples(data), relation, corpus)
+    return again.known, None if again.examination is None else conclude(judge_contract(again.examination), stacklevel=5)
+
+
+def _concluded(verdict: Verdict, corpus: CorpusOfTest | None) -> Measurement:
+    if corpus is not None and verdict.is_suspect:
+        corpus.suspicions.append(verdict.sentence)
+    return conclude(verdict, stacklevel=5)
 
 
 def _operations(edits: Edits) -> tuple[Operation, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,9 @@ from pytest_llm import (
     assert_no_robustness_regression,
     assert_robust,
 )
+from pytest_llm.adversarial.corpus import Entry
+from pytest_llm.adversarial.current_corpus import CorpusOfTest, on_corpus
+from pytest_llm.adversarial.edit import Edit
 from pytest_llm.adversarial.operation import Operation, of_words
 from pytest_llm.adversarial.relations.label import InvariantLabel
 from pytest_llm.adversarial.table import Budget
@@ -209,3 +213,139 @@ def test_a_new_model_that_breaks_more_often_is_a_regression() -> None:
 def test_models_that_have_no_text_right_together_cannot_be_compared() -> None:
     with pytest.raises(MisuseError, match="no text is right for both"):
         assert_no_robustness_regression(READER, Reader("dull"), texts(2), attack=UPPER)
+
+
+def corpus_of(*rows: Mapping[str, Any], word: str = "good", operation: str = "test.upper", **more: Any) -> CorpusOfTest:
+    """Open counter-examples of these texts: a word in capitals."""
+    entries = []
+    for row in rows:
+        at = row["text"].index(word)
+        edit = Edit(at, at + len(word), word, word.upper(), operation)
+        entries.append(Entry("test_it", row["text"], (edit,), "invariant_label", **more))
+    return CorpusOfTest("test_it", Path("llm_corpus/test_it.jsonl"), entries=tuple(entries))
+
+
+@pytest.mark.parametrize("state", ["open", "accepted"])
+def test_over_the_limit_only_what_is_new_fails(state: str) -> None:
+    data = texts(6, weak=6)
+    with recording() as recorder, on_corpus(lambda: corpus_of(*data[6:], state=state)):
+        assert_robust(READER, data, attack=UPPER, budget=ONE, max_success_rate=0.1)
+    (verdict,) = recorder.verdicts
+    assert verdict.sentence.startswith(
+        "attack success rate 0.5 is over 0.1, by nothing new: 6 of 12 texts break, all by known"
+    )
+    assert next(iter(verdict.evidence())) == (
+        "set aside",
+        "6 texts that known counter-examples break: 0.5 with them, 0 without",
+    )
+    assert (verdict.chance, verdict.spare) == (None, "−0.4")
+    assert "a good kind" not in str(verdict)
+
+
+def test_what_is_known_uses_up_what_is_allowed() -> None:
+    """One new text of ten would be allowed; with five that are known it is not."""
+    data = texts(4, weak=6)
+    with pytest.raises(QualityError) as failure, on_corpus(lambda: corpus_of(*data[4:9])):
+        assert_robust(READER, data, attack=UPPER, budget=ONE, max_success_rate=0.1)
+    said = str(failure.value)
+    assert said.startswith("attack success rate 0.6 is over 0.1: 6 of 10 texts break, 1 of them anew; p = 0.00015")
+    assert "5 texts that known counter-examples break: 0.6 with them, 0.1 without" in said
+    assert "film number 5" in said
+    assert "film number 4" not in said
+
+
+def test_the_interval_is_that_of_all_texts() -> None:
+    data = texts(6, weak=6)
+    measured = []
+    for corpus in (corpus_of(), corpus_of(*data[6:])):
+        with on_corpus(lambda corpus=corpus: corpus):  # type: ignore[misc]
+            measured.append(assert_robust(READER, data, attack=UPPER, budget=ONE, max_success_rate=0.6))
+    estimates = [one.estimate for one in measured]
+    assert estimates[0] == estimates[1] is not None
+    assert [one.value for one in measured] == [0.5, 0.5]
+
+
+def test_a_proof_about_other_texts_sets_nothing_aside() -> None:
+    data = texts(6, weak=6)
+    with on_corpus(lambda: corpus_of(*data[6:])), pytest.raises(QualityError) as failure:
+        assert_robust(READER, data, attack=UPPER, budget=ONE, max_success_rate=0.1, confidence=0.95)
+    assert "0.5 is over 0.1: 6 of 12 texts break, 0 of them anew" in str(failure.value)
+
+
+@pytest.mark.parametrize("change", [{"word": "cold"}, {"operation": "other"}])
+def test_what_breaks_nothing_or_is_of_another_attack_excuses_nothing(change: dict[str, str]) -> None:
+    data = texts(0, weak=6)
+    with pytest.raises(QualityError, match="6 of 6 texts break; p = 0"), on_corpus(lambda: corpus_of(*data, **change)):
+        assert_robust(READER, data, attack=UPPER, budget=ONE)
+
+
+def test_texts_that_flip_by_themselves_are_no_news_beside_those_that_are_known() -> None:
+    data = texts(2, weak=2)
+
+    class Moody(Reader):
+        """Another mood about the first text each time it is asked about all of them backwards."""
+
+        def classify(self, texts: Sequence[str]) -> list[Mapping[str, float]]:
+            moody = len(texts) == 4 and texts[-1] == data[0]["text"]
+            answers = super().classify(texts)
+            return [*answers[:-1], {"positive": 0.4, "negative": 0.6}] if moody else answers
+
+    with on_corpus(lambda: corpus_of(*data[2:])):
+        assert_robust(Moody("good", "kind", "warm"), data, attack=UPPER, budget=ONE)
+
+
+def test_a_regression_that_is_known_is_no_news() -> None:
+    class CaseBlind(Reader):
+        def classify(self, texts: Sequence[str]) -> list[Mapping[str, float]]:
+            return super().classify([text.lower() for text in texts])
+
+    old, new, data = CaseBlind("good"), Reader("good"), texts(12)
+    corpus = corpus_of(*data)
+    with recording() as recorder, on_corpus(lambda: corpus):
+        assert_no_robustness_regression(new, old, data, attack=UPPER, budget=ONE)
+    (verdict,) = recorder.verdicts
+    assert verdict.sentence.startswith(
+        "attack_success_rate 1 is 1 worse than the old model (0): 0.05 is tolerated, but nothing of"
+    )
+    assert next(iter(verdict.evidence())) == (
+        "set aside",
+        "12 texts lost that known counter-examples break: 1 with them, 0 without",
+    )
+    assert corpus.counts == {"known": 12}
+
+
+def test_a_regression_is_judged_whole_and_kept_where_something_of_it_is_new() -> None:
+    class CaseBlind(Reader):
+        def classify(self, texts: Sequence[str]) -> list[Mapping[str, float]]:
+            return super().classify([text.lower() for text in texts])
+
+    data = texts(12)
+    corpus = corpus_of(*data[1:])
+    with pytest.raises(QualityError) as failure, on_corpus(lambda: corpus):
+        assert_no_robustness_regression(Reader("good"), CaseBlind("good"), data, attack=UPPER, budget=ONE)
+    said = str(failure.value)
+    assert "p = 0.00024" in said.splitlines()[0]
+    assert "11 texts lost that known counter-examples break: 1 with them, 0.08333 without" in said
+    assert [entry.text for entry in corpus.changes.values()] == [data[0]["text"]]
+
+
+def test_a_regression_fails_for_what_was_fixed_and_returned() -> None:
+    data = texts(12)
+    corpus = corpus_of(data[0], state="fixed")
+    with on_corpus(lambda: corpus), pytest.raises(QualityError, match="not free of what was fixed"):
+        assert_no_robustness_regression(Reader("good"), Reader("good"), data, attack=UPPER, budget=ONE)
+
+
+def test_a_stored_one_that_surprises_is_asked_about_by_itself() -> None:
+    """In a batch with the other it seems to hold; it was found alone, where it breaks."""
+    data = texts(0, weak=2)
+
+    class Sociable(Reader):
+        def classify(self, texts: Sequence[str]) -> list[Mapping[str, float]]:
+            return super().classify([text.lower() for text in texts] if len(texts) > 1 else texts)
+
+    corpus = corpus_of(*data)
+    with on_corpus(lambda: corpus):
+        assert_robust(Sociable("good", "kind", "warm"), data, attack=UPPER, budget=ONE)
+    assert corpus.counts == {"known": 2}
+    assert not corpus.changes

@@ -288,6 +288,22 @@ def test_what_a_suspect_pass_finds_is_news(pytester: pytest.Pytester) -> None:
     assert not (pytester.path / FILE).exists()
 
 
+def test_what_a_suspect_pass_finds_is_no_news_if_its_warning_is_expected(pytester: pytest.Pytester) -> None:
+    expected = """
+    import pytest
+    from pytest_llm import MetricWarning
+
+    def test_expected(llm):
+        with pytest.warns(MetricWarning):
+            assert_robust(llm, ["a good film", "no film", "a good play"], attack=UPPER, max_success_rate=0.6)
+"""
+    pytester.makeconftest(LLM)
+    pytester.makepyfile(test_words=ATTACK.partition("    def test_upper")[0] + expected)
+    result = pytester.runpytest_inprocess("-Wdefault")
+    result.assert_outcomes(passed=1)
+    assert "llm corpus" not in result.stdout.str()
+
+
 def test_an_attack_fails_for_what_was_fixed_and_returned_though_the_rate_is_allowed(attacked: pytest.Pytester) -> None:
     result = with_entries(attacked, fixed(UPPER), fixed(KEPT)).runpytest_inprocess()
     result.assert_outcomes(failed=1)
@@ -323,3 +339,11 @@ def test_workers_leave_writing_to_one_process(words: pytest.Pytester) -> None:
     words.makepyfile(test_words=TEST + again)
     words.runpytest_inprocess("-n2", "--llm-update-corpus").assert_outcomes(failed=2)
     assert {entry.test for entry in stored(words).values()} == {"test_label", "test_again"}
+
+
+@pytest.mark.slow
+def test_a_worker_tells_of_what_a_suspect_pass_finds(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(LLM)
+    pytester.makepyfile(test_words=ATTACK.replace("max_success_rate=0.7", "max_success_rate=0.6"))
+    result = pytester.runpytest_inprocess("-Wdefault", "-n2")
+    result.stdout.fnmatch_lines(["*llm corpus: 2 new*"])

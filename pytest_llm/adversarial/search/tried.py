@@ -29,7 +29,7 @@ class Tried:
         yield from self.ask_texts([script.perturbed for script in asked])
         for script in asked:
             known = self._scripts.get(script.perturbed)
-            if known is None or self._size(script) < self._size(known):
+            if known is None or self.table.size(script) < self.table.size(known):
                 self._scripts[script.perturbed] = script
 
     def ask_texts(self, texts: Sequence[str]) -> Asking[list[float]]:
@@ -76,12 +76,12 @@ class Tried:
     @property
     def smallest(self) -> EditScript | None:
         """Of those that break it the one with the fewest edits, then the mildest, then the largest loss."""
-        return min(self.breaking(), key=lambda script: (*self._size(script), -self.loss(script)), default=None)
+        return min(self.breaking(), key=lambda script: (*self.table.size(script), -self.loss(script)), default=None)
 
     @property
     def worst(self) -> EditScript | None:
         """Of those that break it the one with the largest loss; of several the smallest."""
-        return min(self.breaking(), key=lambda script: (-self.loss(script), *self._size(script)), default=None)
+        return min(self.breaking(), key=lambda script: (-self.loss(script), *self.table.size(script)), default=None)
 
     def untried(self, most: int) -> Iterator[EditScript]:
         """Scripts of one to so many edits that were not tried, the shortest first."""
@@ -94,6 +94,3 @@ class Tried:
 
     def _of_size(self, size: int) -> Iterator[EditScript]:
         return (script for script in self._scripts.values() if len(script) == size)
-
-    def _size(self, script: EditScript) -> tuple[int, float]:
-        return len(script), self.table.cost(script.edits)

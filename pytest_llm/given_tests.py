@@ -28,6 +28,7 @@ from pytest_llm.adversarial.given import (
     settings_of,
 )
 from pytest_llm.adversarial.profile import model_settings
+from pytest_llm.adversarial.telling import tell_of_entry
 from pytest_llm.errors import BudgetError, MisuseError, UndecidedError
 from pytest_llm.markers import is_given
 from pytest_llm.models.language_model import provenance
@@ -182,6 +183,7 @@ def _taken_down(item: pytest.Function, corpus: CorpusOfTest) -> Iterator[None]:
                 entry = input_entry(corpus.test, given, _said(error), _model_of(item))
                 if entry is not None:
                     corpus.found(entry)
+                    tell_of_entry(entry)
         raise
 
 

@@ -49,7 +49,7 @@ class ImprovementVerdict(Verdict):
         m, c = self.measurement, self.comparison
         yield "interval", interval_of(c, exact=not self.claim.margin.number)
         if c.change is not None:
-            smallest = c.change.reversed.smallest_caught(_margin(c, self.claim), self.claim.alpha)
+            smallest = c.change.reversed.smallest_caught(margin_as_drop(c, self.claim), self.claim.alpha)
             yield "seen", f"gains of {c.worded(smallest)} or more, 19 times of 20"
         units = "" if c.change is None or c.change.units == m.n else f" in {c.change.units} clusters"
         better, worse = int((c.example_drops < 0).sum()), int((c.example_drops > 0).sum())
@@ -91,7 +91,7 @@ def judge_improvement(comparison: Comparison, claim: Improvement) -> Improvement
     if math.isnan(c.drop):
         side = c.against if math.isnan(c.value) else "the tuned model"
         return verdict(Outcome.ERROR, f"{m.metric} is not a number for {side}: there is nothing to compare")
-    gain, margin = -c.drop, _margin(c, claim)
+    gain, margin = -c.drop, margin_as_drop(c, claim)
     if not gain > margin * (1 + 1e-9):
         return verdict(Outcome.FAILED, f"{_not_better(c, claim, gain)}{_seen(c, claim, margin)}")
     stated = f"{m.metric} {number(m.value)} is {c.worded(gain)} better than {c.against} ({number(c.value)})"
@@ -108,7 +108,7 @@ def judge_improvement(comparison: Comparison, claim: Improvement) -> Improvement
     return verdict(Outcome.INCONCLUSIVE, f"{stated}{asked}, {chance}{_needed(c, change, claim, margin)}")
 
 
-def _margin(c: Comparison, claim: Improvement) -> float:
+def margin_as_drop(c: Comparison, claim: Improvement) -> float:
     """The margin on the scale of a drop: so much better than before is as much worse in a metric that points the other way."""
     return claim.margin.as_drop(c.value, not c.measurement.lower_is_better, c.is_log)
 

@@ -25,13 +25,31 @@ class Recorder:
     verdicts: list[Verdict] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A text on which edits break what a test asks for, as a reader is shown it."""
+
+    text: str
+    edits: tuple[tuple[int, int, str, str], ...]
+    """By their place in the text: start, end, what stands there instead, the operation. Those of one text do not overlap."""
+    became: tuple[str, str]
+    """What the model gave for the text, and for the edited one; the former is empty where only the latter is known."""
+    label: str = ""
+    """How reports call the example; empty where there is none."""
+    relation: str = ""
+    """The name of what is broken, where it has one."""
+
+
 class Listener(Protocol):
-    """Who hears of all that is measured and judged, as it happens."""
+    """Who hears of all that is measured, judged and broken, as it happens."""
 
     def measured(self, measurement: Measurement, *, aside: bool) -> None:
         """A model was measured; aside: in an inner `recording`, as what the test's model is compared with."""
 
     def judged(self, verdict: Verdict) -> None: ...
+
+    def broke(self, broken: Broken) -> None:
+        """An edited text broke what the model was asked to hold: of what was measured last, if something was."""
 
 
 _current: ContextVar[Recorder | None] = ContextVar("pytest_llm_recorder", default=None)
@@ -99,3 +117,8 @@ def record_verdict(verdict: Verdict) -> None:
         recorder.verdicts.append(verdict)
         if (listener := _listener.get()) is not None and not recorder.inner:
             listener.judged(verdict)
+
+
+def record_broken(broken: Broken) -> None:
+    if (listener := _listener.get()) is not None and not recorded_aside():
+        listener.broke(broken)

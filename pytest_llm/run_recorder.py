@@ -1,7 +1,7 @@
 """`--llm-json FILE`: two plugins that are registered where it is given.
 
 `NoteTaker` works in each process that runs tests and hangs what a test measured on its report, which xdist carries to the
-controller. `RecordWriter` collects it there, and writes the file when the session ends, however it ends.
+controller. A `Gatherer` collects it there: `RecordWriter` writes the file when the session ends, however it ends.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import pytest
 from pytest_llm.baselines.comparing import recorded_now
 from pytest_llm.data.whole_file import write_whole
 from pytest_llm.recording import listening
+from pytest_llm.records.excerpts import Excerpts
 from pytest_llm.records.notes import Notes
 from pytest_llm.records.run_record import OUTCOMES, TestResult, record_text
 
@@ -22,11 +23,18 @@ _RESULTS = "llm_results"
 
 
 class NoteTaker:
-    """Hears of all that a test measures and judges."""
+    """Hears of all that a test measures and judges.
+
+    Args:
+        excerpts: keep texts of examples too, for a page.
+    """
+
+    def __init__(self, *, excerpts: bool = False) -> None:
+        self.excerpts = excerpts
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
-        notes = item.stash[NOTES] = Notes()
+        notes = item.stash[NOTES] = Notes(Excerpts() if self.excerpts else None)
         with listening(notes):
             return (yield)
 
@@ -36,16 +44,16 @@ class NoteTaker:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
         if call.when == "call" and (notes := item.stash.get(NOTES, None)):
-            setattr(report, _RESULTS, (notes.measurements, notes.verdicts))
+            excerpts = [notes.excerpts.line()] if notes.excerpts else []
+            setattr(report, _RESULTS, (notes.measurements, notes.verdicts, excerpts))
             del item.stash[NOTES]
         return report
 
 
-class RecordWriter:
+class Gatherer:
     """Gathers the reports of a session."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self) -> None:
         self.collected: dict[str, None] = {}
         self.results: dict[str, TestResult] = {}
         self.told: list[str] = []
@@ -67,7 +75,7 @@ class RecordWriter:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         result = self.results.setdefault(report.nodeid, TestResult(report.nodeid, "interrupted"))
         if hasattr(report, _RESULTS):
-            result.measurements, result.verdicts = map(list, getattr(report, _RESULTS))
+            result.measurements, result.verdicts, result.excerpts = map(list, getattr(report, _RESULTS))
         result.reported = _outcome(report, result.reported)
         if result.reported == "crashed":  # with its worker: nothing will be heard of it any more
             result.outcome = "crashed"
@@ -76,10 +84,30 @@ class RecordWriter:
         result = self.results[nodeid]
         result.outcome = result.reported or "interrupted"
 
+    def tests(self) -> list[TestResult]:
+        """What each came to: those that were collected, in their order, and those that could not be."""
+        tests = [self.results.get(nodeid, TestResult(nodeid, "not run")) for nodeid in self.collected]
+        return tests + [result for nodeid, result in self.results.items() if nodeid not in self.collected]
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        for line in self.told:
+            terminalreporter.write_sep("-", line)
+
+
+class RecordWriter(Gatherer):
+    """Writes the record.
+
+    Args:
+        path: of the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        tests = [self.results.get(nodeid, TestResult(nodeid, "not run")) for nodeid in self.collected]
-        tests += [result for nodeid, result in self.results.items() if nodeid not in self.collected]
+        tests = self.tests()
         try:
             write_whole(self.path, record_text(recorded_now(), tests).encode("utf-8"))
         except OSError as error:
@@ -90,10 +118,6 @@ class RecordWriter:
         self.told.append(f"llm record of {count} measurement{'s' * (count != 1)}: {self.path}")
         if unfinished := [test.id for test in tests if not OUTCOMES[test.outcome]]:
             self.told.append(f"{len(unfinished)} of {len(tests)} tests did not come to their end")
-
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        for line in self.told:
-            terminalreporter.write_sep("-", line)
 
 
 def _outcome(report: pytest.TestReport, before: str) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from pytest_llm.inference.measure import measure
 from pytest_llm.limit import Limit
-from pytest_llm.recording import Recorder, listening, record_measurement, record_verdict, recording
+from pytest_llm.recording import Broken, Recorder, listening, record_measurement, record_verdict, recording
 from pytest_llm.verdict import Measurement, Verdict, judge
 from tests.stub_models import UniformModel
 
@@ -79,6 +79,9 @@ class Ears:
 
     def judged(self, verdict: Verdict) -> None:
         self.heard.append((verdict.measurement.value, verdict.outcome.value))
+
+    def broke(self, broken: Broken) -> None:
+        raise NotImplementedError
 
 
 def test_a_listener_hears_of_inner_recordings_as_aside_and_not_of_their_verdicts() -> None:

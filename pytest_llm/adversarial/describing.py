@@ -34,15 +34,15 @@ def described(found: CounterExample, label: str, tokens: Tokens | None = None) -
         f"{label}: {_edits(len(script))}, {_MINIMAL[found.minimality]}; {asked.requested} texts requested, {asked.executed} "
         f"executed, {asked.batches} batches"
     )
-    yield f"{before}   {_shown(found.clean)}"
-    yield f"{after}   {_shown(found.smallest.observed)}"
+    yield f"{before}   {shown(found.clean)}"
+    yield f"{after}   {shown(found.smallest.observed)}"
     yield from edits
     if tokens is not None:
         yield from (f"    tokens {line}" for line in token_changes(tokens(script.text), tokens(script.perturbed)))
     if found.worst.script != script:
         worst, text = found.worst, visible(found.worst.script.perturbed)
         shortened = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
-        yield f"    worst: {_shown(worst.observed)} with {_edits(len(worst.script))}: {shortened}"
+        yield f"    worst: {shown(worst.observed)} with {_edits(len(worst.script))}: {shortened}"
     if found.confirmed is not None:
         yield f"    asked about alone, it {'breaks too' if found.confirmed else 'holds'}"
 
@@ -58,10 +58,10 @@ def _edits(count: int) -> str:
     return "1 edit" if count == 1 else f"{count} edits"
 
 
-def _shown(observed: Any) -> str:
+def shown(observed: Any) -> str:
     """What the model gave, in short."""
     if isinstance(observed, Mapping):
-        return ", ".join(f"{name} {_shown(value)}" for name, value in observed.items())
+        return ", ".join(f"{name} {shown(value)}" for name, value in observed.items())
     if isinstance(observed, float):
         return number(observed)
     return repr(observed) if observed is None or isinstance(observed, str | int) else str(observed)

@@ -15,6 +15,7 @@ from pytest_llm.adversarial.operation import Operation
 from pytest_llm.adversarial.relations.relation import Relation
 from pytest_llm.adversarial.search.attack import Search
 from pytest_llm.adversarial.table import Budget
+from pytest_llm.adversarial.telling import tell_of_attacks
 from pytest_llm.data.example import Example
 from pytest_llm.data.loading import Data, clustered, describe, load_examples
 from pytest_llm.data.sampling import drawn
@@ -130,6 +131,7 @@ def measure_attack(
         settings=settings_of(metric),
     )
     record_measurement(measurement)
+    tell_of_attacks(attacks)
     return measurement, attacks
 
 

@@ -10,14 +10,14 @@
           "id": "tests/test_prose.py::test_it",
           "outcome": "passed",                                     see `OUTCOMES`
           "measurements": [ … ],                                   in the order in which they were made: see `records.measurement`
-          "verdicts": [{"outcome": "passed", "passed": true, "sentence": …, "measurement": 0}, … ]
+          "verdicts": [ … ]                                        see `records.verdicts`
         },
         …
       ]
     }
 
-A verdict's outcome is that of `verdict.Outcome`; its `measurement` says which one of the test it is of, or null. Numbers that JSON
-lacks are strings, see `records.numbers`. Members may be added within a schema; what changes or goes makes a new one.
+Numbers that JSON lacks are strings, see `records.numbers`. Members may be added within a schema; what changes or goes makes a new
+one.
 """
 
 from __future__ import annotations
@@ -27,11 +27,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from pytest_llm.errors import MisuseError
 from pytest_llm.records.checked import Checked
 from pytest_llm.records.measurement import measurement_from
 from pytest_llm.records.numbers import encoded
+from pytest_llm.records.verdicts import RecordedVerdict, verdict_from
 from pytest_llm.verdict import Measurement
 
 FORMAT = "pytest-llm run record"
@@ -64,6 +66,8 @@ class TestResult:
     outcome: str
     measurements: list[str] = field(default_factory=list)
     verdicts: list[str] = field(default_factory=list)
+    excerpts: list[str] = field(default_factory=list)
+    """At most one, for a page: never part of the record."""
     reported: str = ""
     """What its reports say so far."""
 
@@ -84,6 +88,7 @@ class RecordedTest:
     id: str
     outcome: str
     measurements: tuple[RecordedMeasurement, ...]
+    verdicts: tuple[RecordedVerdict, ...] = ()
 
     @property
     def ended(self) -> bool:
@@ -148,6 +153,15 @@ def read_record(path: Path) -> RunRecord:
         if isinstance(error, MisuseError):
             raise
         raise MisuseError(f"{path} is no run record: {error}; `pytest --llm-json FILE` writes one") from None
+    return run_record(content, path)
+
+
+def run_record(content: Any, path: Path) -> RunRecord:
+    """The record that this parsed JSON describes; path: what it is called.
+
+    Raises:
+        MisuseError: not a record, or of a later schema, or damaged.
+    """
     return _record(Checked(content, str(path)), path)
 
 
@@ -171,4 +185,7 @@ def _test(content: Checked) -> RecordedTest:
         RecordedMeasurement(measurement_from(part), part.flag("aside"), part.flag("is_sum"))
         for part in content.parts("measurements")
     )
-    return RecordedTest(named, outcome, tuple(measurements))
+    test = RecordedTest(named, outcome, tuple(measurements), tuple(map(verdict_from, content.parts("verdicts"))))
+    if any(said.measurement is not None and said.measurement >= len(test.measurements) for said in test.verdicts):
+        content.refuse("a verdict is of a measurement that is not there")
+    return test

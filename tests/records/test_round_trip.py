@@ -26,6 +26,7 @@ from pytest_llm.records.checked import Checked
 from pytest_llm.records.measurement import NOT_DATA, measurement_as_data, measurement_from
 from pytest_llm.records.numbers import encoded, number, numbers
 from pytest_llm.records.run_record import TestResult, read_record, record_text
+from pytest_llm.records.verdicts import verdict_as_data
 from pytest_llm.statistics.clustered_quantile import ClusteredQuantile
 from pytest_llm.statistics.jackknife import Basis, Estimate, Scale
 from pytest_llm.statistics.latency import QuantileEstimate
@@ -217,12 +218,13 @@ def test_a_thousand_examples_of_bleu_take_less_than_an_ordinary_picture() -> Non
 @pytest.mark.parametrize("texts", [["one"], ["one", "two"], []])
 def test_a_record_is_read_back(tmp_path: Path, texts: list[str]) -> None:
     line = encoded(measurement_as_data(BIT_OF_EVERYTHING, aside=True))
-    tests = [TestResult(text, "passed", [line] * place, ["{}"] * place) for place, text in enumerate(texts)]
+    said = encoded(verdict_as_data(judge(BIT_OF_EVERYTHING, Limit.below(3)), 0))
+    tests = [TestResult(text, "passed", [line] * place, [said] * place) for place, text in enumerate(texts)]
     path = tmp_path / "run.json"
     path.write_text(record_text({"date": "2026-11-25", "commit": "0123456789abcdef"}, tests), encoding="utf-8")
     record = read_record(path)
-    assert [(test.id, test.outcome, len(test.measurements)) for test in record.tests] == [
-        (text, "passed", place) for place, text in enumerate(texts)
+    assert [(test.id, test.outcome, len(test.measurements), len(test.verdicts)) for test in record.tests] == [
+        (text, "passed", place, place) for place, text in enumerate(texts)
     ]
     assert record.complete
     assert record.origin == "run.json (recorded 2026-11-25, commit 0123456789)"

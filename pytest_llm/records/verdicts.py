@@ -5,7 +5,7 @@
     measurement                   which measurement of the test it is of, or null
     own                           that measurement itself where it is none of the test's (a ratio of two, a contract), else null
     claim, spare                  what it is held to, and how far it is from that, as a table says it
-    edge                          null, or where the claim ends: `at` a number, `of` the "value" or the "drop"; the `side` that holds
+    edge                          null, or where the claim ends: `at` a number, `of` the "value" or "drop"; on which `side` it holds
     change                        null, or what the measurement is compared with:
         against, origin           as a sentence calls it, and where it comes from
         value, example_values     its value on these examples, and that of each, in the order of the measurement's

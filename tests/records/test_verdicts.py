@@ -35,7 +35,7 @@ def perplexity(cost: float) -> Measurement:
 NOW, BEFORE = perplexity(2.0), perplexity(1.9)
 COMPARISON = Comparison(NOW, "baseline 'main'", BEFORE.statistics, origin="tiny, 2026-11-25")
 RATE = replace(
-    NOW, metric="attack_success_rate", value=0.25, statistics=np.array([[1, 0, 0, 0, 1], [0, 1, 0, 0, 1]] * 6)
+    NOW, metric="attack_success_rate", value=0.25, statistics=np.array([[1, 0, 0, 0, 0, 1], [0, 0, 1, 0, 0, 1]] * 6)
 )
 LIMIT = judge(NOW, Limit.below(5))
 CHANGE = judge_change(COMPARISON, Tolerance(parse_amount("tolerance", "1%")))

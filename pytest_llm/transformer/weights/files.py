@@ -100,7 +100,7 @@ def read_tensors(folder: Path) -> dict[str, Tensor]:
     try:
         names = {"model.safetensors"}
         if index.is_file():
-            names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+            names = {Path(name).name for name in json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()}
         return {name: tensor for file in sorted(names) for name, tensor in load_file(folder / file).items()}
     except Exception as error:  # safetensors has an error of its own, beside those of files and JSON
         raise MisuseError(f"no weights can be read from {str(folder)!r}: {error}") from None

@@ -107,6 +107,10 @@ class ContractVerdict(Verdict):
     def held_to(self) -> str:
         return self.examination.kept
 
+    @property
+    def ends_at(self) -> float:
+        return self.examination.tolerance.amount
+
     def evidence(self) -> Iterator[tuple[str, str]]:
         """Where the difference begins, the cases that differ most, the tolerance, who was asked and how, and what to do."""
         x = self.examination

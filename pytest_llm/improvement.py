@@ -44,6 +44,20 @@ class ImprovementVerdict(Verdict):
     comparison: Comparison
     claim: Improvement
 
+    @property
+    def held_to(self) -> str:
+        amount = f"more than {self.claim.margin} " if self.claim.margin.number else ""
+        return f"{amount}better than {self.comparison.against}"
+
+    @property
+    def spare(self) -> str:
+        room = -self.comparison.drop - margin_as_drop(self.comparison, self.claim)
+        return "" if math.isnan(room) else f"{'−' if room < 0 else ''}{self.comparison.worded(room)}"
+
+    @property
+    def ends_at(self) -> float:
+        return self.claim.margin.worst(self.comparison.value, not self.measurement.lower_is_better)
+
     def evidence(self) -> Iterator[tuple[str, str]]:
         """Interval, what would have been seen, which examples got worse, both models, settings, and what to change."""
         m, c = self.measurement, self.comparison

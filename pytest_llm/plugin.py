@@ -10,14 +10,17 @@ import os
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from functools import cache, partial
+from itertools import chain
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_llm.asking import ASKING, TierReporter, asked_so, asking_of, limited, reason_to_wait
+from pytest_llm.asking import ASKING, asked_so, asking_of
 from pytest_llm.baselines.current import on_shelf
 from pytest_llm.corpus_keeper import CorpusKeeper
+from pytest_llm.effort import Effort, counting
 from pytest_llm.errors import MetricWarning, MisuseError, UndecidedError
 from pytest_llm.fixtures import (  # noqa: F401  # pytest finds fixtures here
     llm,
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
     from pytest_llm.baselines.shelf import Shelf
     from pytest_llm.correcting import HolmCorrection
     from pytest_llm.inference.cache import Cache
+    from pytest_llm.inference.memo import Memo
     from pytest_llm.models.devices import GpuRequirement
     from pytest_llm.thresholds import Threshold, ThresholdFile
     from pytest_llm.tolerances import NoRegression
@@ -68,9 +72,7 @@ def pytest_configure(config: pytest.Config) -> None:
             "the project 'pytest-llm' is installed beside 'pytest-llm-regression', and both own the import package "
             "pytest_llm, so one has overwritten the other: pip uninstall pytest-llm, then reinstall pytest-llm-regression"
         )
-    asking = config.stash[ASKING] = asking_of(config)
-    if asking.tier or asking.sample:
-        config.pluginmanager.register(TierReporter(asking), "llm_tier_reporter")
+    config.stash[ASKING] = asking_of(config)
     if config.getoption("llm_rejudge"):
         from pytest_llm.rejudging import rejudge
 
@@ -102,8 +104,7 @@ def _record_run(config: pytest.Config) -> None:
         path = config.invocation_params.dir / config.getoption("llm_json")
         if path.is_dir():
             raise pytest.UsageError(f"--llm-json: {path} is a folder; expected the name of a file")
-        tier = config.stash[ASKING].tier
-        config.pluginmanager.register(RecordWriter(path, {"tier": tier.name} if tier else {}), "llm_record_writer")
+        config.pluginmanager.register(RecordWriter(path), "llm_record_writer")
 
 
 def _tell_ci(config: pytest.Config) -> None:
@@ -126,8 +127,21 @@ def _tell_ci(config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
-    with remembering(partial(_cache, session.config)), asked_so(session.config.stash[ASKING]):
+    memory = remembering(partial(_cache, session.config))
+    with memory as memo, asked_so(session.config.stash[ASKING]), _counting(session.config, memo):
         return (yield)
+
+
+@contextmanager
+def _counting(config: pytest.Config, memo: Memo) -> Iterator[None]:
+    """What measuring takes, by the clock and the memo; of what is judged again nothing is measured."""
+
+    def totals() -> Effort:
+        tally = memo.tally
+        return Effort(perf_counter(), tally.computed, tally.cached, tally.remembered)
+
+    with counting(None if config.getoption("llm_rejudge") else totals):
+        yield
 
 
 def _cache(config: pytest.Config) -> Cache | None:
@@ -176,8 +190,8 @@ def _read_markers(item: pytest.Item, file: ThresholdFile | None) -> None:
         raise pytest.UsageError(
             f"{item.nodeid}: marker llm_batch: it is for tests of Hypothesis, decorated with @given"
         )
-    if (reason := reason_to_wait(item)) is not None:
-        item.add_marker(pytest.mark.skip(reason=reason))
+    if asked_by(item, "llm_nightly") and not item.config.getoption("llm_nightly"):
+        item.add_marker(pytest.mark.skip(reason="runs nightly: pass --llm-nightly"))
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -204,18 +218,21 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
             except UndecidedError as error:
                 (pytest.skip if error.ending == "skip" else pytest.xfail)(str(error))
         finally:
-            for verdict in _told(item, recorder):
-                item.user_properties.extend(properties(verdict))
-            item.user_properties.extend(limited(recorder.measurements))
+            for verdict, effort in _told(item, recorder):
+                item.user_properties.extend(properties(verdict, effort))
 
 
-def _told(item: pytest.Item, recorder: Recorder) -> list[Verdict]:
-    """The verdicts that are reported; of a test of Hypothesis, which has one for each example, those that say most."""
+def _told(item: pytest.Item, recorder: Recorder) -> list[tuple[Verdict, Effort | None]]:
+    """The verdicts that are reported, each with what it took.
+
+    Of a test of Hypothesis, which has one for each example, those that say most, and what all examples took.
+    """
     if not is_given(item):
-        return recorder.verdicts
+        return [(verdict, recorder.effort_of(verdict)) for verdict in recorder.verdicts]
     from pytest_llm.given_tests import one_for_each_metric
 
-    return one_for_each_metric(recorder.verdicts)
+    told = one_for_each_metric(recorder.verdicts)
+    return [(verdict, recorder.effort_on(verdict.measurement.metric)) for verdict in told]
 
 
 def _shelf(item: pytest.Item) -> Shelf:
@@ -267,22 +284,16 @@ def _judged(item: pytest.Item, recorder: Recorder, shelf: Callable[[], Shelf]) -
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    reports = [
-        (report.nodeid, report.user_properties)
-        for category in terminalreporter.stats.values()
-        for report in category
-        if getattr(report, "when", None) == "call" and any(name == VERDICT for name, _ in report.user_properties)
-    ]
-    holm = terminalreporter.config.stash.get(CORRECTION, None)
-    correction = None if holm is None else holm.result()
-    unseen = correction is not None and correction.fails
-    if not reports or (terminalreporter.verbosity < 0 and not unseen):
+    if not any(map(_has_verdict, chain.from_iterable(terminalreporter.stats.values()))):
         return
-    from pytest_llm.reports.terminal import summary_lines
+    from pytest_llm.terminal_summary import summarise
 
-    terminalreporter.section("language model quality")
-    for line in summary_lines(reports, terminalreporter.config.rootpath, correction):
-        terminalreporter.write_line(line)
+    holm = terminalreporter.config.stash.get(CORRECTION, None)
+    summarise(terminalreporter, None if holm is None else holm.result())
+
+
+def _has_verdict(report: object) -> bool:
+    return any(name == VERDICT for name, _ in getattr(report, "user_properties", ()))
 
 
 def _threshold_file(config: pytest.Config, items: list[pytest.Item]) -> ThresholdFile | None:

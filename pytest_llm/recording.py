@@ -12,6 +12,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from pytest_llm.effort import Effort, spent
+
 if TYPE_CHECKING:
     from pytest_llm.verdict import Measurement, Verdict
 
@@ -23,6 +25,23 @@ class Recorder:
     inner: bool = field(default=False, compare=False, kw_only=True)
     measurements: list[Measurement] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
+    _efforts: dict[int, Effort] = field(default_factory=dict, compare=False, kw_only=True)
+    """By the identity of a verdict, or of a measurement's statistics: they live as long as this."""
+
+    def effort_of(self, verdict: Verdict) -> Effort | None:
+        """What the assertion took, or what measuring took where a marker judges it; None where nothing is counted."""
+        measured = self._efforts.get(id(verdict.measurement.statistics))
+        return self._efforts.get(id(verdict), measured)
+
+    def effort_on(self, metric: str) -> Effort | None:
+        """What all verdicts on a metric took together."""
+        efforts = [self.effort_of(verdict) for verdict in self.verdicts if verdict.measurement.metric == metric]
+        return None if None in efforts else sum(filter(None, efforts), Effort())
+
+    def note_effort(self, of: object) -> None:
+        """Keep what the present piece of work took so far, if there is one."""
+        if (effort := spent()) is not None:
+            self._efforts[id(of)] = effort
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +127,7 @@ def recorded_aside() -> bool:
 def record_measurement(measurement: Measurement) -> None:
     if (recorder := _current.get()) is not None:
         recorder.measurements.append(measurement)
+        recorder.note_effort(measurement.statistics)
         if (listener := _listener.get()) is not None:
             listener.measured(measurement, aside=recorder.inner)
 
@@ -115,6 +135,7 @@ def record_measurement(measurement: Measurement) -> None:
 def record_verdict(verdict: Verdict) -> None:
     if (recorder := _current.get()) is not None:
         recorder.verdicts.append(verdict)
+        recorder.note_effort(verdict)
         if (listener := _listener.get()) is not None and not recorder.inner:
             listener.judged(verdict)
 

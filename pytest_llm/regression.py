@@ -45,6 +45,10 @@ class ChangeVerdict(Verdict):
         return "" if math.isnan(room) else f"{'−' if room < 0 else ''}{self.comparison.worded(room)}"
 
     @property
+    def ends_at(self) -> float:
+        return self.tolerance.amount.worst(self.comparison.value, self.measurement.lower_is_better)
+
+    @property
     def chance(self) -> Significance | None:
         change, claim = self.comparison.change, self.tolerance
         if claim.estimand == "dataset" or change is None or change.units < FEWEST_UNITS or self.comparison.excused:

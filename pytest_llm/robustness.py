@@ -70,6 +70,10 @@ class RateVerdict(Verdict):
         return signed(self.claim.most - self.measurement.value)
 
     @property
+    def ends_at(self) -> float:
+        return self.claim.most
+
+    @property
     def chance(self) -> Significance | None:
         p = _p(self.measurement, self.claim)
         if p is None or self.outcome in (Outcome.ERROR, Outcome.INCONCLUSIVE) or self.is_excused:

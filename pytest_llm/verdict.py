@@ -100,7 +100,7 @@ class Measurement:
     identity: Callable[[], Identity] = Identity
     """What the model is made of; asked for only where it matters, since it reads all weights."""
     left_out: int = 0
-    """How many examples of the data `--llm-limit`, or the tier, left out."""
+    """How many examples of the data `--llm-limit` left out."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """The metric's settings, as data: see `metrics.settings`."""
     recorded: Mapping[str, str] = field(default_factory=dict)
@@ -160,6 +160,11 @@ class Verdict:
         return ""
 
     @property
+    def ends_at(self) -> float | None:
+        """Up to which value the claim holds; None where that is no number."""
+        return None
+
+    @property
     def chance(self) -> Significance | None:
         """What it knows of chance; None where the value on this data decides, or where there is no p."""
         return None
@@ -197,6 +202,10 @@ class LimitVerdict(Verdict):
     def spare(self) -> str:
         gap = self.measurement.value - self.limit.value
         return signed(-gap if self.limit.side == "below" else gap)
+
+    @property
+    def ends_at(self) -> float:
+        return self.limit.value
 
     @property
     def chance(self) -> Significance | None:

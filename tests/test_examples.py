@@ -71,7 +71,7 @@ MINILM: Endings = {
 
 def run(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
     shutil.copytree(EXAMPLES, pytester.path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__", ".*"))
-    return pytester.runpytest_subprocess("-p", "no:cacheprovider", "--llm-device=cpu", *arguments)
+    return pytester.runpytest_subprocess("-p", "no:cacheprovider", "-vv", "--llm-device=cpu", *arguments)
 
 
 def endings(pytester: pytest.Pytester, *arguments: str) -> tuple[Endings, pytest.RunResult]:

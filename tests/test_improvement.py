@@ -153,3 +153,19 @@ def test_an_unchanged_model_passes_with_probability_alpha_at_most() -> None:
     runs = random.random((300, 2, 60)) < 0.6
     passed = sum(judged(scored(after), scored(before), alpha=0.1).passed for after, before in runs)
     assert passed / 300 <= 0.1
+
+
+def test_a_table_hears_what_is_claimed_and_how_far_it_is() -> None:
+    before, after = scored([0.0, 0.5] * 20), scored([0.25, 0.75] * 20)
+    verdict = judged(after, before, 0.1)
+    assert (verdict.held_to, verdict.spare) == ("more than 0.1 better than before tuning", "0.15")
+    assert verdict.ends_at == pytest.approx(0.35)
+    assert judged(before, after).held_to == "better than before tuning"
+    assert judged(before, after).spare == "−0.25"
+    assert judged(scored([math.nan] * 20), before).spare == ""
+
+
+def test_the_edge_is_where_the_gain_is_the_margin() -> None:
+    rows = documents(12, np.random.default_rng(5))
+    verdict = judged(measured(rows), measured(rows), "5%")
+    assert verdict.ends_at == pytest.approx(0.95 * verdict.measurement.value)

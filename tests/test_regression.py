@@ -374,3 +374,9 @@ def test_the_gate_decides_as_often_as_the_simulations_of_its_design(n: int, drop
     low, high = stats.binom.ppf([1e-4, 1 - 1e-4], runs, share)
     room = 0.03 * runs  # the design's own simulation had its error too
     assert low - room <= fails("retrained", n, drop, runs, seed=7) <= high + room
+
+
+@pytest.mark.parametrize(("amount", "edge"), [("10%", 0.45), ("0.1", 0.4)])
+def test_the_edge_is_the_worst_value_that_is_tolerated(amount: str, edge: float) -> None:
+    before = right_answers([1, 0] * 20)
+    assert judged(before, before.statistics, amount).ends_at == pytest.approx(edge)

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
+from pytest_llm.effort import working
 from pytest_llm.errors import BudgetError, MetricWarning, MisuseError, UndecidedError
 from pytest_llm.inference.time_budget import spending
 from pytest_llm.limit import Limit
@@ -61,7 +62,8 @@ def assertion(function: Callable[P, R]) -> Callable[P, R]:
         __tracebackhide__ = True
         try:
             given = kwargs.get("budget")
-            with spending(given if isinstance(given, str | int | float) else None):  # that of an attack is one of edits
+            budget = given if isinstance(given, str | int | float) else None  # that of an attack is one of edits
+            with working(), spending(budget):
                 return function(*args, **kwargs)
         except (QualityError, MisuseError, UndecidedError, BudgetError) as error:
             # cut the traceback here: what lies below is how we found out, which the message says in words

@@ -14,8 +14,9 @@ from pytest_llm.data.loading import Data, clustered, describe, load_examples
 from pytest_llm.data.predictions import Predictions, Targets, as_predictions, paired
 from pytest_llm.data.provenance import Identity, Provenance
 from pytest_llm.data.ratings import RatingRows
-from pytest_llm.data.sampling import current_sample, described_part, drawn
+from pytest_llm.data.sampling import current_sample, drawn
 from pytest_llm.data.streaming import Stream, as_stream, drawn_from, paired_stream, stored
+from pytest_llm.effort import working
 from pytest_llm.errors import MisuseError
 from pytest_llm.inference.answering import answer, context_length, ready
 from pytest_llm.inference.early_stopping import answer_until_decided
@@ -47,6 +48,7 @@ Questions: TypeAlias = "Data | Targets | RatingRows | Stream"
 """What they answer: rows, or, of a list of outputs, what each should have been; or what people said of outputs."""
 
 
+@working()
 def measure(
     model: Answers,
     data: Questions,
@@ -282,7 +284,7 @@ def _concluded(
         example_values=of_examples,
         counts=metric.counts,
         signature=signature,
-        data=described_part(data, len(examples), left_out),
+        data=f"{data} ({len(examples)} of {len(examples) + left_out} examples: --llm-limit)" if left_out else data,
         provenance=origin,
         outputs=tuple(outputs) if _can_be_shown(outputs) else None,
         overview=_overview(metric, outputs, totals),

@@ -9,7 +9,7 @@ import html
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from pytest_llm.reports.rows import Row
+from pytest_llm.reports.rows import Row, effort_of
 
 MOST_BYTES = 900_000
 """GitHub refuses the summary of a step above 1 MiB."""
@@ -46,6 +46,8 @@ def _table(rows: Sequence[Row]) -> Iterator[str]:
         mark = "❌" if not row.passed else "⚠️" if row.warns else "✅"
         cells = (row.metric, row.value, row.interval, row.claim, row.spare, str(row.n))
         yield _line([f"{mark} {escaped(row.verdict)}", *map(escaped, cells), f"<code>{escaped(row.test)}</code>"])
+    if took := effort_of(rows):
+        yield from ("", f"{took.capitalize()}.")
 
 
 def _messages(rows: Sequence[Row], failures: Mapping[str, str]) -> Iterator[str]:

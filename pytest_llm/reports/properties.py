@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pytest_llm.wording import number
 
 if TYPE_CHECKING:
+    from pytest_llm.effort import Effort
     from pytest_llm.verdict import Verdict
 
 VERDICT = "llm_verdict"
@@ -17,15 +18,19 @@ WRITTEN = "llm_baseline"
 ROW = "llm_row"
 
 
-def properties(verdict: Verdict) -> list[tuple[str, object]]:
+def properties(verdict: Verdict, effort: Effort | None = None) -> list[tuple[str, object]]:
     """`llm_verdict` is the outcome and the sentence, `llm_<metric>` the bare number; as JSON, `llm_gate` is what is known of
     chance, and `llm_baseline` which baseline was written; `llm_row` is what a table says of it (`rows.Row`).
+
+    Args:
+        verdict: what is said of a measurement.
+        effort: what that took, where it was counted.
     """
     metric, value = verdict.measurement.metric, verdict.measurement.value
     said: list[tuple[str, object]] = [
         (VERDICT, f"{verdict.outcome.value}: {verdict.sentence}"),
         (f"llm_{metric}", value),
-        (ROW, json.dumps(_row(verdict))),
+        (ROW, json.dumps(_row(verdict, effort))),
     ]
     if (chance := verdict.chance) is not None:
         said.append((GATE, json.dumps({"metric": metric, **asdict(chance)})))
@@ -34,7 +39,7 @@ def properties(verdict: Verdict) -> list[tuple[str, object]]:
     return said
 
 
-def _row(verdict: Verdict) -> dict[str, object]:
+def _row(verdict: Verdict, effort: Effort | None) -> dict[str, object]:
     m = verdict.measurement
     interval = None if m.estimate is None else m.estimate.interval()
     return {
@@ -48,4 +53,14 @@ def _row(verdict: Verdict) -> dict[str, object]:
         "spare": verdict.spare,
         "n": m.n,
         "sentence": verdict.sentence,
+        "model": str(m.provenance),
+        "signature": m.signature,
+        "figures": {
+            "value": m.value,
+            "low": None if interval is None else interval.low,
+            "high": None if interval is None else interval.high,
+            "limit": verdict.ends_at,
+            "lower_is_better": m.lower_is_better,
+        },
+        "effort": None if effort is None else asdict(effort),
     }

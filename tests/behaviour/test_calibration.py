@@ -57,7 +57,7 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytes
 
 
 def run(project: pytest.Pytester, *arguments: str) -> pytest.RunResult:
-    return project.runpytest("-p", "no:cacheprovider", *arguments)
+    return project.runpytest("-p", "no:cacheprovider", "-vv", *arguments)
 
 
 def stored(project: pytest.Pytester) -> Path:

@@ -26,7 +26,7 @@ TESTS = """
 @pytest.fixture
 def result(pytester: pytest.Pytester) -> pytest.RunResult:
     pytester.makepyfile(TESTS)
-    return pytester.runpytest_inprocess("--junitxml=report.xml")
+    return pytester.runpytest_inprocess("-vv", "--junitxml=report.xml")
 
 
 def test_the_summary_has_a_line_for_each(result: pytest.RunResult) -> None:

@@ -129,7 +129,7 @@ def test_a_known_failure_is_no_verdict_of_a_test_that_passes(pytester: pytest.Py
     """
     )
     with_entries(pytester, Entry("TestAll::test_text", "a bad film", drawn="text"))
-    result = pytester.runpytest_inprocess()
+    result = pytester.runpytest_inprocess("-vv")
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(["*llm corpus: 1 known*", "PASSED * accuracy 1 is above 0.5*"])
     assert "FAILED" not in result.stdout.str()
@@ -312,7 +312,7 @@ def test_an_attack_fails_for_what_was_fixed_and_returned_though_the_rate_is_allo
 
 
 def test_an_attack_goes_on_where_what_was_fixed_holds(attacked: pytest.Pytester) -> None:
-    result = with_entries(attacked, fixed(KEPT)).runpytest_inprocess()
+    result = with_entries(attacked, fixed(KEPT)).runpytest_inprocess("-vv")
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(["PASSED * free of what was fixed: 1 comparison differs by nothing*"])
     result.stdout.fnmatch_lines(["*llm corpus: 1 held*"])

@@ -40,7 +40,7 @@ def suite(pytester: pytest.Pytester) -> pytest.Pytester:
 
 
 def run(suite: pytest.Pytester, *arguments: str) -> pytest.RunResult:
-    return suite.runpytest("-p", "no:cacheprovider", *arguments)
+    return suite.runpytest("-p", "no:cacheprovider", "-vv", *arguments)
 
 
 HOLM = ("--llm-correction=holm", "-o")

@@ -61,7 +61,7 @@ def recorded(project: pytest.Pytester) -> pytest.Pytester:
 
 
 def run(project: pytest.Pytester, *arguments: str) -> pytest.RunResult:
-    return project.runpytest_inprocess("-p", "no:cacheprovider", "-s", *arguments)
+    return project.runpytest_inprocess("-p", "no:cacheprovider", "-s", "-vv", *arguments)
 
 
 def said(result: pytest.RunResult) -> list[str]:
@@ -132,7 +132,7 @@ def test_a_second_run_and_a_part_of_the_suite_say_the_same(recorded: pytest.Pyte
 
 def test_workers_say_the_same(recorded: pytest.Pytester) -> None:
     verdicts = [line for line in said(run(recorded, "--llm-stop=sequential")) if line.startswith("PASSED")]
-    workers = recorded.runpytest_subprocess("-p", "no:cacheprovider", "-n", "2", "--llm-stop=sequential")
+    workers = recorded.runpytest_subprocess("-p", "no:cacheprovider", "-n", "2", "-vv", "--llm-stop=sequential")
     assert [line for line in workers.outlines if line.startswith("PASSED  ")] == verdicts
 
 

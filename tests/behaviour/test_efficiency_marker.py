@@ -33,7 +33,7 @@ def run(project: pytest.Pytester, limit: str) -> pytest.RunResult:
             llm_measure("latency_p50", ["one", "two"], rounds=1)
         """
     )
-    return project.runpytest("-p", "no:cacheprovider", "--junitxml=report.xml")
+    return project.runpytest("-p", "no:cacheprovider", "-vv", "--junitxml=report.xml")
 
 
 def test_a_marker_judges_what_was_timed(project: pytest.Pytester) -> None:

@@ -55,8 +55,8 @@ def test_summary_names_each_verdict(project: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(
         [
             "*= language model quality =*",
-            "PASSED  *perplexity 8 is below 9*test_it]",
-            "FAILED  *perplexity 8 is not below 5*test_it]",
+            "PASSED *perplexity * 8 *below 9 * 1 *test_it",
+            "FAILED *perplexity * 8 *below 5 * −3 *test_it",
         ]
     )
 

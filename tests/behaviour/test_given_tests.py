@@ -54,6 +54,7 @@ def test_a_marked_test_asks_all_at_once(counting: pytest.Pytester) -> None:
     def test_calls(llm):
         assert len(llm.calls) == 1
     """,
+        "-vv",
     )
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(["PASSED * perplexity 8 is below 10 *test_it*"])

@@ -39,7 +39,7 @@ def record(project: pytest.Pytester, suite: str, *arguments: str) -> None:
 def rejudge(project: pytest.Pytester, suite: str, *arguments: str) -> pytest.RunResult:
     """Judge run.json again, with this suite."""
     project.makepyfile(test_it=suite)
-    return project.runpytest("-p", "no:cacheprovider", "--llm-rejudge", "run.json", *arguments)
+    return project.runpytest("-p", "no:cacheprovider", "-vv", "--llm-rejudge", "run.json", *arguments)
 
 
 def told(result: pytest.RunResult) -> str:
@@ -258,7 +258,7 @@ def writer():
 def test_metrics_of_all_kinds_are_judged_again(project: pytest.Pytester) -> None:
     project.makeconftest(WRITER)
     project.makepyfile(test_it=OTHERS)
-    measured = project.runpytest("-p", "no:cacheprovider", "--llm-json", "run.json")
+    measured = project.runpytest("-p", "no:cacheprovider", "-vv", "--llm-json", "run.json")
     measured.assert_outcomes(passed=7)
     project.makeconftest(NO_WRITER)
     again = rejudge(project, OTHERS)

@@ -50,7 +50,7 @@ def test_a_failure_shows_what_cannot_be_seen_and_a_record_is_judged_by_todays_ra
     again.assert_outcomes(failed=1)
     again.stdout.fnmatch_lines(message)
     pytester.makepyfile(test_it=SUITE.replace("max_success_rate=LIMIT", "strict=True, max_success_rate=0.999"))
-    stricter = pytester.runpytest_inprocess("-p", "no:cacheprovider", "--llm-rejudge", "run.json")
+    stricter = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-vv", "--llm-rejudge", "run.json")
     stricter.stdout.fnmatch_lines(["FAILED * attack success rate 1 is over 0.999: 12 of 12 texts break*"])
     pytester.makepyfile(test_it=SUITE.replace("unicode.zerowidth", "typo").replace("LIMIT", "0.1"))
     other = pytester.runpytest_inprocess("-p", "no:cacheprovider", "--llm-rejudge", "run.json")

@@ -21,13 +21,13 @@ def test_marker(llm_measure):
 
 
 def verdicts(result: pytest.RunResult) -> list[str]:
-    return sorted(line for line in result.outlines if re.match(r"(PASSED|FAILED) +perplexity", line))
+    return sorted(line for line in result.outlines if re.match(r"(PASSED|FAILED) +perplexity 8 is", line))
 
 
 def test_two_workers_give_the_verdicts_of_one_process(project: pytest.Pytester) -> None:
     project.makepyfile(SUITE)
-    alone = project.runpytest_subprocess("-p", "no:cacheprovider")
-    shared = project.runpytest_subprocess("-p", "no:cacheprovider", "-n", "2")
+    alone = project.runpytest_subprocess("-p", "no:cacheprovider", "-vv")
+    shared = project.runpytest_subprocess("-p", "no:cacheprovider", "-vv", "-n", "2")
     for result in (alone, shared):
         result.assert_outcomes(passed=2, failed=3)
     assert verdicts(alone) == verdicts(shared)

@@ -6,13 +6,11 @@ import dataclasses
 
 import pytest
 
+from pytest_llm.effort import Effort
 from pytest_llm.reports.markdown import MOST_BYTES, escaped, markdown
-from pytest_llm.reports.rows import Row
+from tests.table_rows import failed, row
 
-PASSED = Row(
-    "t.py::a", "perplexity", "passed", True, False, "8", "7 to 9", "below 9", "1", 31, "perplexity 8 is below 9"
-)
-FAILED = dataclasses.replace(PASSED, test="t.py::b", verdict="failed", passed=False, claim="below 7", spare="−1")
+PASSED, FAILED = row(), failed()
 
 
 def test_what_failed_comes_first_and_is_counted() -> None:
@@ -24,6 +22,11 @@ def test_what_failed_comes_first_and_is_counted() -> None:
 
 def test_where_all_passed_it_says_so() -> None:
     assert markdown([PASSED, PASSED], {}).startswith("### Language model quality: 2 gates passed")
+
+
+def test_what_measuring_took_stands_below() -> None:
+    rows = [row(effort=Effort(1.5, new=31)), failed(effort=Effort(0.25, known=31))]
+    assert markdown(rows, {}).splitlines()[-1] == "Measuring took 1.75 s, answers: 31 new, 31 known."
 
 
 def test_a_message_cannot_end_its_fence() -> None:

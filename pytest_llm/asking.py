@@ -1,8 +1,8 @@
-"""How models are asked in this session, about how much and for how long, unless a test says: options and ini keys."""
+"""How models are asked in this session, about how much and for how long, unless a test says: options, ini keys and tiers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,20 +10,27 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_llm.errors import MisuseError
+from pytest_llm.markers import asked_by
 
 if TYPE_CHECKING:
     from pytest_llm.data.sampling import Sample
+    from pytest_llm.stopping.mode import EarlyStop
+    from pytest_llm.tiers import Tier, Tiers
+    from pytest_llm.verdict import Measurement
 
 ASKING: pytest.StashKey[Asking] = pytest.StashKey()
+_TIERS: pytest.StashKey[Tiers] = pytest.StashKey()
+_LIMITED = "llm_limited"
 
 
 @dataclass(frozen=True)
 class Asking:
     """What the session was told."""
 
+    tier: Tier | None = None
     sample: Sample | None = None
     """How much of each data set is used; None: all."""
-    stop: str = "off"
+    stop: EarlyStop = "off"
     budget: float | None = None
     """Seconds for each assertion; None: no end."""
     deterministic: bool = False
@@ -31,16 +38,20 @@ class Asking:
 
 
 def asking_of(config: pytest.Config) -> Asking:
-    """From options and ini keys; an option wins.
+    """From options and ini keys; an option wins, and all of them over what the tier says.
 
     Raises:
         pytest.UsageError: one that means nothing; the message names it.
     """
-    option = config.getoption
+    option, tier = config.getoption, _tier(config)
+    sample, stop, budget = (None, "off", None) if tier is None else (tier.sample, tier.stop, tier.budget)
+    if limit := option("llm_limit"):
+        sample = _sample(limit)
     return Asking(
-        _sample(option("llm_limit")),
-        option("llm_stop"),
-        _budget(config),
+        tier,
+        sample,
+        option("llm_stop") or stop,
+        _budget(config, budget),
         option("llm_deterministic"),
         option("llm_processes"),
     )
@@ -57,7 +68,7 @@ def asked_so(asking: Asking) -> Iterator[None]:
         if asking.stop != "off":
             from pytest_llm.stopping.mode import stopping
 
-            bound.enter_context(stopping(asking.stop))  # type: ignore[arg-type]  # one of the option's choices
+            bound.enter_context(stopping(asking.stop))
         if asking.sample is not None:
             from pytest_llm.data.sampling import sampling
 
@@ -69,23 +80,112 @@ def asked_so(asking: Asking) -> Iterator[None]:
         yield
 
 
-def _sample(limit: str | None) -> Sample | None:
-    if not limit:
+def reason_to_wait(item: pytest.Item) -> str | None:
+    """Why a test that is marked for a tier does not run in this session; None if it does.
+
+    Raises:
+        pytest.UsageError: its tier is none of the suite's.
+    """
+    wanted = asked_by(item, "llm_tier")
+    nightly = asked_by(item, "llm_nightly")
+    if not (wanted or nightly):
         return None
+    tiers, running = _tiers(item.config), item.config.stash[ASKING].tier
+    here = "" if running is None else f", and this is tier {running.name}"
+    try:
+        if nightly and not tiers.includes(running, "nightly"):
+            return f"runs nightly{here}: pass --llm-nightly"
+        if wanted and not tiers.includes(running, wanted[-1]):  # the nearest mark
+            return f"runs in tier {wanted[-1]}{here}: pass --llm-tier {wanted[-1]}"
+    except MisuseError as error:
+        raise pytest.UsageError(f"{item.nodeid}: marker llm_tier: {error}") from None
+    return None
+
+
+def limited(measurements: Sequence[Measurement]) -> list[tuple[str, object]]:
+    """A property of a test's report, where the session's limit left something out."""
+    partial = sum(measurement.left_out > 0 for measurement in measurements)
+    return [(_LIMITED, f"{partial} of {len(measurements)}")] if partial else []
+
+
+class TierReporter:
+    """Says which tier runs, and whether what it says is about a part of the data only; registered where there is either."""
+
+    def __init__(self, asking: Asking) -> None:
+        self.asking = asking
+
+    def pytest_report_header(self) -> list[str]:
+        return [] if self.asking.tier is None else [f"llm tier: {self.asking.tier}"]
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        said = [
+            str(value).split(" of ")
+            for reports in terminalreporter.stats.values()
+            for report in reports
+            if getattr(report, "when", None) == "call"
+            for name, value in report.user_properties
+            if name == _LIMITED
+        ]
+        if not said or terminalreporter.verbosity < 0:
+            return
+        partial = sum(int(count) for count, _ in said)
+        tier = "" if self.asking.tier is None else f"tier {self.asking.tier.name}: "
+        were = "measurement is" if partial == 1 else "measurements are"
+        terminalreporter.write_line(
+            f"{tier}{partial} {were} of a part of the data ({getattr(self.asking.sample, 'origin', '--llm-limit')}): no baseline, "
+            f"and no proof for the rest"
+        )
+
+
+def _tiers(config: pytest.Config) -> Tiers:
+    if _TIERS not in config.stash:
+        from pytest_llm.tiers import parse_tiers
+
+        try:
+            config.stash[_TIERS] = parse_tiers(config.getini("llm_tiers"))
+        except MisuseError as error:
+            raise pytest.UsageError(f"ini key llm_tiers: {error}") from None
+    return config.stash[_TIERS]
+
+
+def _tier(config: pytest.Config) -> Tier | None:
+    option, nightly = config.getoption("llm_tier"), config.getoption("llm_nightly")
+    named = {
+        "--llm-tier": option,
+        "--llm-nightly": "nightly" if nightly else None,
+        "ini key llm_tier": config.getini("llm_tier"),
+    }
+    origin, name = next(((origin, name) for origin, name in named.items() if name), ("", None))
+    if name is None:
+        return None
+    tiers = _tiers(config)
+    try:
+        tier = tiers.named(name)
+    except MisuseError as error:
+        raise pytest.UsageError(f"{origin}: {error}") from None
+    if nightly and not tiers.includes(tier, "nightly"):
+        raise pytest.UsageError(f"--llm-nightly and --llm-tier {name} contradict each other: leave one of them out")
+    return tier
+
+
+def _sample(limit: str) -> Sample | None:
     from pytest_llm.data.sampling import parse_sample
 
     try:
-        return parse_sample(limit)
+        return None if limit == "all" else parse_sample(limit)
     except MisuseError as error:
         raise pytest.UsageError(f"--llm-limit: {error}") from None
 
 
-def _budget(config: pytest.Config) -> float | None:
-    named = {"--llm-budget": config.getoption("llm_budget"), "ini key llm_budget": config.getini("llm_budget")}
-    origin, given = next(((origin, given) for origin, given in named.items() if given), ("", "off"))
+def _budget(config: pytest.Config, of_tier: float | None) -> float | None:
+    """The option's, else the tier's, else that of the ini key."""
+    option, ini = config.getoption("llm_budget"), config.getini("llm_budget")
+    if not option and (of_tier is not None or not ini):
+        return of_tier
     from pytest_llm.inference.time_budget import parse_duration
 
     try:
-        return parse_duration(given)
+        return parse_duration(option or ini)
     except MisuseError as error:
-        raise pytest.UsageError(f"{origin}: {error}") from None
+        raise pytest.UsageError(f"{'--llm-budget' if option else 'ini key llm_budget'}: {error}") from None

@@ -83,7 +83,14 @@ def llm_gpu(count: int = 1, memory: str | float = 0, capability: tuple[int, int]
 
 
 def llm_nightly() -> None:
-    """Run the test only when pytest is called with --llm-nightly."""
+    """Run the test only when pytest is called with --llm-nightly, or in a tier from nightly on."""
+
+
+def llm_tier(name: str, /) -> str:
+    """Run the test only in this tier, such as "weekly", and in those after it (--llm-tier, ini key llm_tier)."""
+    if not isinstance(name, str):
+        raise MisuseError(f"the tier is {name!r}: expected a name such as 'weekly'")
+    return name
 
 
 def llm_batch() -> None:
@@ -95,7 +102,8 @@ def llm_batch() -> None:
 
 
 MARKERS: dict[str, Callable[..., Any]] = {
-    function.__name__: function for function in (llm_threshold, llm_no_regression, llm_gpu, llm_nightly, llm_batch)
+    function.__name__: function
+    for function in (llm_threshold, llm_no_regression, llm_gpu, llm_nightly, llm_tier, llm_batch)
 }
 
 

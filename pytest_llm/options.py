@@ -33,7 +33,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--llm-limit",
         metavar="N",
-        help="use only so many examples of each data set, or a share such as 10%%: always the same ones; for quick runs",
+        help="use only so many examples of each data set, or a share such as 10%%: always the same ones; for quick runs; all: "
+        "whatever the tier says",
     )
     group.addoption(
         "--llm-budget",
@@ -74,11 +75,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--llm-stop",
         choices=["off", "certain", "sequential"],
-        default="off",
+        default=None,
         help="decide gates before all data is seen: off (default), certain (the rest cannot change the verdict), or sequential "
         "(it does with probability 1%% at most)",
     )
-    group.addoption("--llm-nightly", action="store_true", help="run the tests marked llm_nightly too")
+    group.addoption(
+        "--llm-tier",
+        metavar="NAME",
+        help="how much is asked: pr, nightly, weekly, or what the ini key llm_tiers says; runs what is marked for it, too",
+    )
+    group.addoption(
+        "--llm-nightly", action="store_true", help="--llm-tier nightly: run the tests marked llm_nightly too"
+    )
     group.addoption(
         "--llm-deterministic",
         action="store_true",
@@ -136,6 +144,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "llm_anchor", "a baseline, such as the last release, that the change in all is stated against, besides"
     )
     parser.addini("llm_gates", "how many gates against baselines the whole suite has, for --llm-correction=holm")
+    parser.addini("llm_tier", "the tier of a run without --llm-tier")
+    parser.addini(
+        "llm_tiers",
+        "the tiers, from the smallest to the largest, a line each, such as 'pr: limit=200, stop=certain, budget=5min'",
+        type="linelist",
+    )
     parser.addini(
         "llm_thresholds", "a TOML file of limits: one table per suite name or test id (path from the ini file)"
     )

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_llm.asking import ASKING, asked_so, asking_of
+from pytest_llm.asking import ASKING, TierReporter, asked_so, asking_of, limited, reason_to_wait
 from pytest_llm.baselines.current import on_shelf
 from pytest_llm.corpus_keeper import CorpusKeeper
 from pytest_llm.effort import Effort, counting
@@ -72,7 +72,9 @@ def pytest_configure(config: pytest.Config) -> None:
             "the project 'pytest-llm' is installed beside 'pytest-llm-regression', and both own the import package "
             "pytest_llm, so one has overwritten the other: pip uninstall pytest-llm, then reinstall pytest-llm-regression"
         )
-    config.stash[ASKING] = asking_of(config)
+    asking = config.stash[ASKING] = asking_of(config)
+    if asking.tier or asking.sample:
+        config.pluginmanager.register(TierReporter(asking), "llm_tier_reporter")
     if config.getoption("llm_rejudge"):
         from pytest_llm.rejudging import rejudge
 
@@ -104,7 +106,8 @@ def _record_run(config: pytest.Config) -> None:
         path = config.invocation_params.dir / config.getoption("llm_json")
         if path.is_dir():
             raise pytest.UsageError(f"--llm-json: {path} is a folder; expected the name of a file")
-        config.pluginmanager.register(RecordWriter(path), "llm_record_writer")
+        tier = config.stash[ASKING].tier
+        config.pluginmanager.register(RecordWriter(path, {"tier": tier.name} if tier else {}), "llm_record_writer")
 
 
 def _tell_ci(config: pytest.Config) -> None:
@@ -190,8 +193,8 @@ def _read_markers(item: pytest.Item, file: ThresholdFile | None) -> None:
         raise pytest.UsageError(
             f"{item.nodeid}: marker llm_batch: it is for tests of Hypothesis, decorated with @given"
         )
-    if asked_by(item, "llm_nightly") and not item.config.getoption("llm_nightly"):
-        item.add_marker(pytest.mark.skip(reason="runs nightly: pass --llm-nightly"))
+    if (reason := reason_to_wait(item)) is not None:
+        item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -220,6 +223,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
         finally:
             for verdict, effort in _told(item, recorder):
                 item.user_properties.extend(properties(verdict, effort))
+            item.user_properties.extend(limited(recorder.measurements))
 
 
 def _told(item: pytest.Item, recorder: Recorder) -> list[tuple[Verdict, Effort | None]]:

@@ -6,7 +6,7 @@ controller. A `Gatherer` collects it there: `RecordWriter` writes the file when 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -99,17 +99,19 @@ class RecordWriter(Gatherer):
 
     Args:
         path: of the file.
+        about: of the session, what is recorded beside date, commit and versions.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, about: Mapping[str, str]) -> None:
         super().__init__()
         self.path = path
+        self.about = about
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         tests = self.tests()
         try:
-            write_whole(self.path, record_text(recorded_now(), tests).encode("utf-8"))
+            write_whole(self.path, record_text({**recorded_now(), **self.about}, tests).encode("utf-8"))
         except OSError as error:
             session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
             self.told.append(f"--llm-json: {self.path} could not be written: {error}")

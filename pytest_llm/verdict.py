@@ -100,7 +100,7 @@ class Measurement:
     identity: Callable[[], Identity] = Identity
     """What the model is made of; asked for only where it matters, since it reads all weights."""
     left_out: int = 0
-    """How many examples of the data `--llm-limit` left out."""
+    """How many examples of the data `--llm-limit`, or the tier, left out."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """The metric's settings, as data: see `metrics.settings`."""
     recorded: Mapping[str, str] = field(default_factory=dict)

@@ -18,7 +18,7 @@ from pytest_llm.adversarial.table import Budget
 from pytest_llm.adversarial.telling import tell_of_attacks
 from pytest_llm.data.example import Example
 from pytest_llm.data.loading import Data, clustered, describe, load_examples
-from pytest_llm.data.sampling import drawn
+from pytest_llm.data.sampling import described_part, drawn
 from pytest_llm.inference.engine import Engine, using
 from pytest_llm.metrics.comparison import ratio
 from pytest_llm.metrics.settings import settings_of
@@ -116,9 +116,7 @@ def measure_attack(
         example_values=metric.example_values(statistics),
         counts=metric.counts,
         signature=metric.signature(),
-        data=f"{describe(data)} ({len(examples)} of {len(everything)} examples: --llm-limit)"
-        if left_out
-        else describe(data),
+        data=described_part(describe(data), len(examples), left_out),
         provenance=provenance(asked),
         outputs=tuple(_became(attack) for attack in attacks.of_each),
         overview="\n".join(_overview(attacks, tokens_of(asked))),

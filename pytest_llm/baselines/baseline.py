@@ -146,7 +146,9 @@ def refuse_unfit(m: Measurement) -> None:
         MisuseError: part of the data only, a value that is not finite, or one that is no function of sums.
     """
     if m.left_out:
-        raise MisuseError(f"{m.data}: a part of the data is no baseline; record it without --llm-limit")
+        raise MisuseError(
+            f"{m.data}: a part of the data is no baseline; record it without --llm-limit, in a tier without one"
+        )
     if m.stopped is not None:
         raise MisuseError(f"{m.data}: a run that stopped early is no baseline; record it with early_stop='off'")
     if not (np.isfinite(m.value) and np.isfinite(m.statistics).all()):

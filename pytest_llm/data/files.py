@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import os
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,10 @@ from pytest_llm.errors import MisuseError
 Rows = Iterable[Mapping[str, Any] | Example]
 _PARQUET_ROWS = 1024
 """So many are in memory at once."""
+MOST_BYTES = 256 * 2**20
+"""Of what is in memory as one piece: a document, a line, a column of a group of rows. None is anywhere near it by honest means."""
+_MOST_DENSE = 100
+"""How many times its size a column may have unpacked, beyond that; text has three to ten."""
 
 
 def read(path: Path) -> Rows:
@@ -69,25 +72,26 @@ def _read_json_lines(path: Path) -> Iterator[Mapping[str, Any]]:
             yield json.loads(line)
         except json.JSONDecodeError as error:
             raise MisuseError(f"{path.name}, line {number} is not JSON: {error.msg} at column {error.colno}") from None
+        except RecursionError:
+            raise MisuseError(
+                f"{path.name}, line {number} is not JSON: lists or objects are nested too deeply"
+            ) from None
 
 
 def _read_csv(path: Path) -> Iterator[Mapping[str, Any]]:
-    with path.open(encoding="utf-8-sig", newline="") as stream:
-        reader = csv.DictReader(stream)
-        while True:
-            # the default refuses a text of the length of a chapter; not for the whole loop: others read CSV between two rows
-            longest = csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
-            try:
-                row = next(reader, None)
-            except UnicodeDecodeError:
-                for _ in _lines(path):  # which says where
-                    pass
-                raise
-            finally:
-                csv.field_size_limit(longest)
-            if row is None:
-                return
-            yield row
+    reader = csv.DictReader(f"{line}\n" for line in _lines(path))
+    while True:
+        # the default refuses a text of the length of a chapter; not for the whole loop: others read CSV between two rows
+        longest = csv.field_size_limit(MOST_BYTES)
+        try:
+            row = next(reader, None)
+        except csv.Error as error:
+            raise MisuseError(f"{path.name}, line {reader.line_num} is not CSV: {error}") from None
+        finally:
+            csv.field_size_limit(longest)
+        if row is None:
+            return
+        yield row
 
 
 def _read_parquet(path: Path) -> Iterator[Mapping[str, Any]]:
@@ -96,17 +100,33 @@ def _read_parquet(path: Path) -> Iterator[Mapping[str, Any]]:
 
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
+            _refuse_bombs(path, file.metadata)
             for batch in file.iter_batches(_PARQUET_ROWS):
                 yield from batch.to_pylist()
     except pyarrow.ArrowInvalid as error:
         raise MisuseError(f"cannot read {path.name} as Parquet: {error}") from None
 
 
+def _refuse_bombs(path: Path, metadata: Any) -> None:
+    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        for column in map(group.column, range(group.num_columns)):
+            packed, whole = column.total_compressed_size, column.total_uncompressed_size
+            if whole > MOST_BYTES and whole > _MOST_DENSE * packed:
+                raise MisuseError(
+                    f"{path.name}: column {column.path_in_schema!r} unpacks from {packed} bytes to {whole / 2**20:,.0f} MiB; "
+                    f"write it again in smaller groups of rows if that is meant"
+                )
+
+
 def _lines(path: Path) -> Iterator[str]:
     """The lines of a text file, one in memory at a time; only a line feed ends one: U+2028 may stand in a JSON string."""
     offset = 0
     with path.open("rb") as stream:
-        for number, raw in enumerate(stream, 1):
+        for number, raw in enumerate(iter(lambda: stream.readline(MOST_BYTES + 1), b""), 1):
+            if len(raw) > MOST_BYTES:
+                raise MisuseError(
+                    f"{path.name}, line {number} is longer than {MOST_BYTES // 2**20} MiB: are these lines?"
+                )
             try:
                 line = raw.decode("utf-8")
             except UnicodeDecodeError as error:
@@ -116,6 +136,11 @@ def _lines(path: Path) -> Iterator[str]:
 
 
 def _decode(path: Path) -> str:
+    if (size := path.stat().st_size) > MOST_BYTES:
+        raise MisuseError(
+            f"{path.name} has {size / 2**20:,.0f} MiB, and is one document; {MOST_BYTES // 2**20} MiB are accepted: "
+            f"split it, or give the rows of a .jsonl"
+        )
     raw = path.read_bytes()
     try:
         return raw.decode("utf-8").removeprefix("\ufeff")

@@ -1,4 +1,4 @@
-"""A part of the data for a quick run (`--llm-limit`): the same examples each time, whatever their order.
+"""A part of the data for a quick run (`--llm-limit`, or a tier): the same examples each time, whatever their order.
 
 An example is in the part if the hash of its id is among the smallest, so that the same ids are drawn again when rows are added
 or moved, and a larger part contains a smaller one.
@@ -22,6 +22,8 @@ class Sample:
     size: int | float
     """A whole number of examples, or a share between 0 and 1."""
     seed: int = 0
+    origin: str = "--llm-limit"
+    """Who says so."""
 
     def places(self, ids: Sequence[str]) -> list[int]:
         """Where the chosen ones stand, in order."""
@@ -68,6 +70,14 @@ def sampling(sample: Sample | None) -> Iterator[None]:
 def current_sample() -> Sample | None:
     """How much of each data set is used now; None: all of it."""
     return _current.get()
+
+
+def described_part(data: str, used: int, left_out: int) -> str:
+    """How reports call data of which only a part is used, and who says so."""
+    if not left_out:
+        return data
+    sample = _current.get() or Sample(used)
+    return f"{data} ({used} of {used + left_out} examples: {sample.origin})"
 
 
 def drawn(ids: Sequence[str]) -> list[int]:

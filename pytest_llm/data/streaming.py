@@ -111,7 +111,7 @@ def drawn_from(pairs: Iterable[Pair], source: Stream, sample: Sample | None) -> 
     size = sample.size
     if isinstance(size, float):
         if not source.rereadable:
-            raise MisuseError(f"--llm-limit {size:g} of data that can be read only once: give a number of examples")
+            raise MisuseError(f"{sample.origin} {size:g} of data that can be read only once: give a number of examples")
         size = max(1, round(size * sum(1 for _ in source)))
     count = 0
 

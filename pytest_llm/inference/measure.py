@@ -14,7 +14,7 @@ from pytest_llm.data.loading import Data, clustered, describe, load_examples
 from pytest_llm.data.predictions import Predictions, Targets, as_predictions, paired
 from pytest_llm.data.provenance import Identity, Provenance
 from pytest_llm.data.ratings import RatingRows
-from pytest_llm.data.sampling import current_sample, drawn
+from pytest_llm.data.sampling import current_sample, described_part, drawn
 from pytest_llm.data.streaming import Stream, as_stream, drawn_from, paired_stream, stored
 from pytest_llm.effort import working
 from pytest_llm.errors import MisuseError
@@ -284,7 +284,7 @@ def _concluded(
         example_values=of_examples,
         counts=metric.counts,
         signature=signature,
-        data=f"{data} ({len(examples)} of {len(examples) + left_out} examples: --llm-limit)" if left_out else data,
+        data=described_part(data, len(examples), left_out),
         provenance=origin,
         outputs=tuple(outputs) if _can_be_shown(outputs) else None,
         overview=_overview(metric, outputs, totals),

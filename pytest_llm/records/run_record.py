@@ -3,7 +3,7 @@
     {
       "format": "pytest-llm run record",
       "schema": 1,
-      "recorded": {"date": …, "commit": …, "python": …, …},       when, and with what
+      "recorded": {"date": …, "commit": …, "python": …, …},       when, and with what; the "tier", if there was one
       "complete": true,                                            whether every test that was collected came to its end
       "tests": [
         {

@@ -201,7 +201,9 @@ def test_a_part_of_the_data_is_compared_but_not_recorded(project: pytest.Pyteste
     result.assert_outcomes(passed=1)
     result = run(project, "--llm-limit=20", "--llm-update-baselines=all")
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["E *a part of the data is no baseline; record it without --llm-limit"])
+    result.stdout.fnmatch_lines(
+        ["E *a part of the data is no baseline; record it without --llm-limit, in a tier without one"]
+    )
 
 
 def test_two_gates_of_one_metric_need_names(project: pytest.Pytester) -> None:

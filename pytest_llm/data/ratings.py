@@ -5,6 +5,10 @@ A rating is a row `{"rater": …, "item": …, "score": …}`; a preference is a
 candidates in the order they were shown, and `preferred` is one of these names or "tie". Rows come from a list, a JSONL, CSV
 or Parquet file. They become examples whose target is what was said, for the metrics of `metrics/preference.py`,
 `bradley_terry.py` and `agreement.py`; no model is asked, so the output that these metrics take is the target itself.
+
+Two columns may be there besides, as `pytest-llm rate` writes them. `revision` (0 unless given) numbers the answers that one
+rater gave to one question: the highest counts, wherever it stands, so that files only grow and may be merged; the same
+number twice is refused. `skipped` true is no answer, and takes back those of a lower revision. Other columns are not read.
 """
 
 from __future__ import annotations
@@ -13,7 +17,7 @@ import math
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 from pytest_llm.data.example import Example
 from pytest_llm.data.files import read
@@ -23,6 +27,7 @@ RatingRows: TypeAlias = "str | Path | Iterable[Mapping[str, Any]]"
 Cluster: TypeAlias = Literal["rater", "item"]
 
 TIE = "tie"
+_Said = TypeVar("_Said", "Rating", "Preference")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +65,16 @@ def read_ratings(data: RatingRows, *, categories: bool = False) -> tuple[Rating,
 
     Raises:
         MisuseError: no rows, a column that is missing or empty, a score that is no finite number, or one rater who rated one
-            item twice.
+            item twice in one revision.
     """
-    ratings = []
+    latest: _Latest[Rating] = _Latest()
     for place, row in _rows(data):
         rater, item = _cell(row, "rater", place), _cell(row, "item", place)
-        score = _cell(row, "score", place) if categories else _number(row, place)
-        ratings.append(Rating(rater, item, score))
-    _refuse_repetition([(r.rater, r.item) for r in ratings], "rated item")
-    return tuple(ratings)
+        rating = None
+        if not _is_skipped(row, place):
+            rating = Rating(rater, item, _cell(row, "score", place) if categories else _number(row, place))
+        latest.add((rater, item), _revision(row, place), rating, f"rated item {item!r}")
+    return latest.answers()
 
 
 def read_preferences(data: RatingRows) -> tuple[Preference, ...]:
@@ -79,22 +85,24 @@ def read_preferences(data: RatingRows) -> tuple[Preference, ...]:
 
     Raises:
         MisuseError: no rows, a column that is missing or empty, a candidate compared with itself, a winner that is neither of
-            the two nor "tie", or one rater who was shown one pair for one item in one order twice.
+            the two nor "tie", or one rater who was shown one pair for one item in one order twice in one revision.
     """
-    preferences = []
+    latest: _Latest[Preference] = _Latest()
     for place, row in _rows(data):
-        rater, item, first, second, preferred = (
-            _cell(row, column, place) for column in ("rater", "item", "first", "second", "preferred")
-        )
+        rater, item, first, second = (_cell(row, column, place) for column in ("rater", "item", "first", "second"))
         if first == second or TIE in (first, second):
             raise MisuseError(
                 f"{place} compares {first!r} with {second!r}; expected two names, neither of them {TIE!r}"
             )
-        if preferred not in (first, second, TIE):
-            raise MisuseError(f"{place} prefers {preferred!r}; expected {first!r}, {second!r} or {TIE!r}")
-        preferences.append(Preference(rater, item, first, second, None if preferred == TIE else preferred))
-    _refuse_repetition([(p.rater, p.item, p.first, p.second) for p in preferences], "compared")
-    return tuple(preferences)
+        preference = None
+        if not _is_skipped(row, place):
+            preferred = _cell(row, "preferred", place)
+            if preferred not in (first, second, TIE):
+                raise MisuseError(f"{place} prefers {preferred!r}; expected {first!r}, {second!r} or {TIE!r}")
+            preference = Preference(rater, item, first, second, None if preferred == TIE else preferred)
+        deed = f"compared {first!r} with {second!r} for item {item!r}"
+        latest.add((rater, item, first, second), _revision(row, place), preference, deed)
+    return latest.answers()
 
 
 def rating_examples(ratings: Sequence[Rating], *, cluster: Cluster = "rater") -> tuple[Example, ...]:
@@ -184,14 +192,50 @@ def _number(row: Mapping[str, Any], place: str) -> float:
     return number
 
 
-def _refuse_repetition(keys: Sequence[tuple[str, ...]], verb: str) -> None:
-    seen: set[Hashable] = set()
-    for key in keys:
-        if key in seen:
-            rater, item, *pair = key
-            what = f"{' with '.join(map(repr, pair))} for item {item!r}" if pair else repr(item)
-            raise MisuseError(f"rater {rater!r} {verb} {what} twice; keep one, or it would count double")
-        seen.add(key)
+def _is_skipped(row: Mapping[str, Any], place: str) -> bool:
+    match row.get("skipped"):
+        case None | False | "" | "false" | "False":
+            return False
+        case True | "true" | "True":
+            return True
+        case other:
+            raise MisuseError(f"{place} has {other!r} under 'skipped'; expected true or false")
+
+
+def _revision(row: Mapping[str, Any], place: str) -> int:
+    given = row.get("revision")
+    if given is None or given == "" or given != given:  # Parquet has NaN where a row has none
+        return 0
+    try:
+        revision = -1 if isinstance(given, bool) or float(given) % 1 else int(float(given))
+    except (TypeError, ValueError):
+        revision = -1
+    if revision < 0:
+        raise MisuseError(f"{place} has {given!r} under 'revision'; expected 0 for a first answer, 1 for the next, …")
+    return revision
+
+
+class _Latest(Generic[_Said]):
+    """The answer of the highest revision to each question, in the order in which the questions came up."""
+
+    def __init__(self) -> None:
+        self._seen: set[tuple[Hashable, int]] = set()
+        self._latest: dict[Hashable, tuple[int, _Said | None]] = {}
+
+    def add(self, question: tuple[str, ...], revision: int, said: _Said | None, deed: str) -> None:
+        if (question, revision) in self._seen:
+            how = f"revision {revision} twice" if revision else "twice"
+            raise MisuseError(f"rater {question[0]!r} {deed} {how}; keep one, or it would count double")
+        self._seen.add((question, revision))
+        if revision >= self._latest.get(question, (0, None))[0]:
+            self._latest[question] = revision, said
+
+    def answers(self) -> tuple[_Said, ...]:
+        """Without those that were skipped; an error if that leaves nothing."""
+        answers = tuple(said for _, said in self._latest.values() if said is not None)
+        if not answers:
+            raise MisuseError(f"nobody has said anything: all {len(self._latest)} questions were skipped")
+        return answers
 
 
 def _example(rater: str, item: str, key: tuple[str, ...], target: object, cluster: str) -> Example:

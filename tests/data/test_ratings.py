@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 from pytest_llm.data.ratings import (
@@ -127,3 +129,50 @@ def test_unknown_candidates_and_pairs_never_compared_are_refused() -> None:
         preference_examples(preferences, candidate="newer")
     with pytest.raises(MisuseError, match="'old' and 'other' were never compared"):
         preference_examples(preferences, candidate="old", against="other")
+
+
+def revised(row: dict[str, Any], revision: object, **changes: Any) -> dict[str, Any]:
+    return {**row, **changes, "revision": revision}
+
+
+def test_the_highest_revision_counts_wherever_it_stands() -> None:
+    changed = revised(RATINGS[0], 2, score=1)
+    before = revised(RATINGS[0], 1, score=5)
+    assert read_ratings([changed, *RATINGS, before])[0] == Rating("Ann", "p1", 1.0)
+    assert read_ratings([*RATINGS, before, changed])[0] == Rating("Ann", "p1", 1.0)
+    turned = revised(PREFERENCES[0], 1, preferred="tie")
+    assert read_preferences([*PREFERENCES, turned])[0].preferred is None
+    assert len(read_preferences([*PREFERENCES, turned])) == len(PREFERENCES)
+
+
+def test_what_was_skipped_is_no_answer_and_takes_back_an_earlier_one() -> None:
+    left_out = {"rater": "Ann", "item": "p9", "skipped": True}
+    taken_back = {"rater": "Ann", "item": "p1", "skipped": True, "revision": 1}
+    assert [r.item for r in read_ratings([*RATINGS, left_out, taken_back])] == ["p2", "p1"]
+    assert read_ratings([left_out, revised(left_out, 1, skipped=False, score=3), *RATINGS])[0].value == 3
+    with pytest.raises(MisuseError, match="nobody has said anything: all 1 questions were skipped"):
+        read_ratings([left_out])
+
+
+def test_revisions_read_alike_from_csv_and_parquet(tmp_path: Path) -> None:
+    rows = [revised({**RATINGS[0], "skipped": None}, None), revised({**RATINGS[0], "skipped": False}, 1, score=2)]
+    rows.append({"rater": "Bob", "item": "p2", "score": None, "skipped": True, "revision": None})
+    lines = [[str("" if value is None else value) for value in row.values()] for row in rows]
+    (tmp_path / "r.csv").write_text("\n".join(map(",".join, [list(rows[0]), lines[0], lines[1]])) + "\nBob,p2,,True,\n")
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "r.parquet")
+    assert read_ratings(tmp_path / "r.csv") == read_ratings(tmp_path / "r.parquet") == (Rating("Ann", "p1", 2.0),)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"revision": 0}, "rater 'Ann' rated item 'p1' twice; keep one"),
+        ({"revision": "one"}, "row #3 of the ratings has 'one' under 'revision'; expected 0 for a first answer"),
+        ({"revision": 1.5}, "has 1.5 under 'revision'"),
+        ({"revision": True}, "has True under 'revision'"),
+        ({"skipped": "perhaps"}, "has 'perhaps' under 'skipped'; expected true or false"),
+    ],
+)
+def test_a_revision_that_is_none_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(MisuseError, match=message):
+        read_ratings([*RATINGS, {**RATINGS[0], **changes}])

@@ -49,6 +49,9 @@ class Entry:
 COMMANDS = {
     "baseline": Entry("pytest_llm.command.baseline", "show, compare, check, remove and import stored baselines"),
     "corpus": Entry("pytest_llm.command.corpus", "list stored counter-examples, and say which are fixed or accepted"),
+    "rate": Entry(
+        "pytest_llm.command.rate", "serve a page on which people rate outputs, or compare those of two models"
+    ),
     "cache": Entry("pytest_llm.command.cache", "say what is kept of models' answers, check it, remove it"),
 }
 

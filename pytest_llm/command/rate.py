@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -75,7 +76,7 @@ def run(options: argparse.Namespace) -> int:
     from pytest_llm.rating.answer_file import AnswerFile
     from pytest_llm.rating.app import make_app
     from pytest_llm.rating.order import Order
-    from pytest_llm.rating.server import checked_host, listen, serve
+    from pytest_llm.rating.server import LOOPBACK, checked_host, listen, serve
     from pytest_llm.rating.session import Session
 
     host = checked_host(options.host, exposed=options.expose)
@@ -91,7 +92,9 @@ def run(options: argparse.Namespace) -> int:
             if not ipaddress.ip_address(host).is_loopback:
                 print("warning: other machines can reach this page, and what is sent is not encrypted", file=sys.stderr)
             print("\n".join(_opening_lines(session, f"http://{host}:{port}/?token={token}", options.out)), flush=True)
-            serve(make_app(session, token, port, (host, "localhost") if host == "127.0.0.1" else (host,)), listening)
+            hosts = (host, "localhost") if host == LOOPBACK else (host,)
+            with suppress(KeyboardInterrupt):
+                serve(make_app(session, token, port, hosts), listening)
         print("\n".join(_closing_lines(session, options.out)))
     return DONE
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pytest_llm.errors import MisuseError
@@ -49,7 +48,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def serve(app: Starlette, listening: socket.socket) -> None:
-    """Answer requests until the process is interrupted."""
+    """Answer requests until the process is interrupted; KeyboardInterrupt is passed on when all is shut down."""
     import uvicorn
 
     config = uvicorn.Config(
@@ -61,5 +60,4 @@ def serve(app: Starlette, listening: socket.socket) -> None:
         ws="none",
         timeout_graceful_shutdown=1,
     )
-    with suppress(KeyboardInterrupt):  # which uvicorn passes on when it has shut down
-        uvicorn.Server(config).run(sockets=[listening])
+    uvicorn.Server(config).run(sockets=[listening])

@@ -18,13 +18,12 @@ import pytest
 
 from pytest_llm.adversarial.current_corpus import CorpusOfTest, on_corpus
 from pytest_llm.errors import MisuseError
+from pytest_llm.reports.properties import COUNTER_EXAMPLES
 
 if TYPE_CHECKING:
     import warnings
 
     from pytest_llm.adversarial.corpus import Entry
-
-_REPORTED = "llm_counter_examples"
 
 
 class CorpusKeeper:
@@ -96,13 +95,13 @@ class CorpusKeeper:
             "lines": lines,
             "suspicions": corpus.suspicions,
         }
-        item.user_properties.append((_REPORTED, json.dumps(told)))
+        item.user_properties.append((COUNTER_EXAMPLES, json.dumps(told)))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when != "call":
             return
         for name, value in report.user_properties:
-            if name == _REPORTED:
+            if name == COUNTER_EXAMPLES:
                 told = json.loads(str(value))
                 if not (report.failed or self.updates):
                     self.suspected[report.nodeid] = told["counts"].pop("new", 0), told["suspicions"]

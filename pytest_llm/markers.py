@@ -137,7 +137,10 @@ def asked_by(item: pytest.Item, name: str) -> list[Any]:
 
 def is_given(item: pytest.Item) -> bool:
     """Whether a test is one of Hypothesis and uses this plugin: a fixture of the name llm or llm_…, or a marker llm_…."""
-    if not getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
-        return False
+    return getattr(getattr(item, "obj", None), "is_hypothesis_test", False) and uses_us(item)
+
+
+def uses_us(item: pytest.Item) -> bool:
+    """Whether a test has a fixture of the name llm or llm_…, or a marker llm_…."""
     names = [*getattr(item, "fixturenames", ()), *(mark.name for mark in item.iter_markers())]
     return any(name == "llm" or name.startswith("llm_") for name in names)

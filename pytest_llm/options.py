@@ -141,6 +141,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("llm_budget", "how long one assertion may ask, such as 5min, or off; as --llm-budget")
     parser.addini("llm_model", "the model of the fixture llm where neither --llm-model nor PYTEST_LLM_MODEL is given")
     parser.addini(
+        "llm_group",
+        "fixtures that load a model: tests that use the same one run on one xdist worker, so that its weights are loaded once; "
+        "none: each runs where there is room (default: llm llm_reference)",
+        type="args",
+        default=["llm", "llm_reference"],
+    )
+    parser.addini(
         "llm_anchor", "a baseline, such as the last release, that the change in all is stated against, besides"
     )
     parser.addini("llm_gates", "how many gates against baselines the whole suite has, for --llm-correction=holm")

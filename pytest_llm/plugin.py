@@ -36,7 +36,7 @@ from pytest_llm.inference.memo import remembering
 from pytest_llm.markers import asked_by, help_lines, is_given
 from pytest_llm.options import pytest_addoption  # noqa: F401  # pytest finds the hook here
 from pytest_llm.recording import Recorder, record_verdict, recording
-from pytest_llm.reports.properties import VERDICT, properties
+from pytest_llm.reports.properties import VERDICT, for_people, properties
 
 if TYPE_CHECKING:
     from pytest_llm.baselines.shelf import Shelf
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from pytest_llm.tolerances import NoRegression
     from pytest_llm.verdict import Verdict
 
+BASELINE_KEEPER = "llm_baseline_keeper"
 MISUSE = pytest.StashKey[str]()
 MARKERS_FAILED = pytest.StashKey[bool]()
 """Whether what a test measured did not hold to its markers."""
@@ -93,6 +94,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
         with _misuse_of("ini key llm_cache_size"):
             config.stash[CACHE_SIZE] = parse_memory(size)
+    if config.getoption("llm_update_baselines") or config.getoption("llm_calibrate"):
+        from pytest_llm.baseline_keeper import BaselineKeeper
+
+        config.pluginmanager.register(BaselineKeeper(config), BASELINE_KEEPER)
+    if hasattr(config, "workerinput") or config.getoption("dist", "no") != "no":
+        from pytest_llm.distribution import distribute
+
+        distribute(config)
     config.pluginmanager.register(CorpusKeeper(config), "llm_corpus_keeper")
     for line in help_lines():
         config.addinivalue_line("markers", line)
@@ -226,6 +235,16 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
             item.user_properties.extend(limited(recorder.measurements))
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if call.when == "teardown":  # whose properties JUnit XML shows; our own programs read those of the call
+        report.user_properties = for_people(report.user_properties)
+    return report
+
+
 def _told(item: pytest.Item, recorder: Recorder) -> list[tuple[Verdict, Effort | None]]:
     """The verdicts that are reported, each with what it took.
 
@@ -243,7 +262,7 @@ def _shelf(item: pytest.Item) -> Shelf:
     from pytest_llm.baselines.shelf import shelf_for
 
     option, correction = item.config.getoption, item.config.stash.get(CORRECTION, None)
-    return shelf_for(
+    shelf = shelf_for(
         item.path,
         item.nodeid,
         update=option("llm_update_baselines"),
@@ -252,6 +271,9 @@ def _shelf(item: pytest.Item) -> Shelf:
         gates=1 if correction is None else correction.declared,
         calibrate=option("llm_calibrate"),
     )
+    if (keeper := item.config.pluginmanager.get_plugin(BASELINE_KEEPER)) is not None:
+        keeper.keep(item, shelf)
+    return shelf
 
 
 def _hold_to_markers(item: pytest.Item, recorder: Recorder, shelf: Callable[[], Shelf]) -> None:

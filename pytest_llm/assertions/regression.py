@@ -133,7 +133,7 @@ def assert_no_regression(
         known = partial(of_same_examples, as_baseline(other, Identity(), {}))
         verdict = judge_models(measured(model, known), other, claim)
     elif isinstance(baseline, Path):
-        stored = read(baseline)
+        stored = read(baseline) if shelf is None else shelf.read(baseline)
         measurement = measured(model, partial(of_same_examples, stored))
         verdict = judge_against(measurement, claim, stored, f"baseline {baseline.name!r}")
     elif shelf is None:

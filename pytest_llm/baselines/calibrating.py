@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pytest_llm.baselines.comparability import aligned
-from pytest_llm.baselines.files import read, write
+from pytest_llm.baselines.shelf import Shelf
 from pytest_llm.comparison import Comparison
 from pytest_llm.regression import too_noisy
 from pytest_llm.statistics.repeats import Noise
@@ -15,8 +15,8 @@ from pytest_llm.verdict import Measurement
 from pytest_llm.wording import number
 
 
-def calibrated(m: Measurement, path: Path, tolerance: Tolerance, runs: int) -> str:
-    """Ask the model `runs` times more, store the noise with a baseline, and say what it means for the tolerance.
+def calibrated(m: Measurement, path: Path, tolerance: Tolerance, shelf: Shelf) -> str:
+    """Ask the model `shelf.calibrate` times more, store the noise with a baseline, and say what it means for the tolerance.
 
     The value that was measured first is none of the runs: it may have been remembered.
 
@@ -27,9 +27,10 @@ def calibrated(m: Measurement, path: Path, tolerance: Tolerance, runs: int) -> s
         return "not calibrated: outputs were given, and there is no model to be asked again"
     if m.left_out:
         return "not calibrated: a part of the data has another noise than all of it; leave out --llm-limit"
+    runs = shelf.calibrate
     noise = Noise(tuple(m.again().value for _ in range(runs)))
-    baseline = replace(read(path), noise=noise)
-    write(path, baseline)
+    baseline = replace(shelf.read(path), noise=noise)
+    shelf.write(path, baseline)
     spread = noise.deviation()
     if spread == 0:
         return f"calibrated: {runs} runs gave the same value"

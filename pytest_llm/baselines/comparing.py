@@ -13,7 +13,6 @@ from pathlib import Path
 from pytest_llm.baselines.baseline import Baseline, as_baseline, refuse_unfit
 from pytest_llm.baselines.calibrating import calibrated
 from pytest_llm.baselines.comparability import aligned, differences, same_examples, unchecked
-from pytest_llm.baselines.files import read, write
 from pytest_llm.baselines.shelf import MAIN, Shelf
 from pytest_llm.comparison import Comparison
 from pytest_llm.errors import MisuseError
@@ -52,7 +51,7 @@ def stored_before(shelf: Shelf, name: str, key: str | None, subject: Subject) ->
     found = (
         None if shelf.update is not None or shelf.calibrate else shelf.find(name, key or subject.metric.name, device)
     )
-    baseline = _readable(found)
+    baseline = _readable(found, shelf)
     return None if baseline is None else of_same_examples(baseline, subject)
 
 
@@ -91,16 +90,12 @@ def judge_stored(
     elif found is None:
         return _missing(m, shelf, name)
     else:
-        stored, notes = read(found), _anchor(m, shelf, name, gate, device)
+        stored, notes = shelf.read(found), _anchor(m, shelf, name, gate, device)
         stored = replace(stored, noise=None) if shelf.calibrate else stored  # that of earlier runs is replaced
         verdict = judge_against(m, tolerance, stored, f"baseline {name!r}", shelf, notes)
     if not shelf.calibrate or verdict.outcome is Outcome.ERROR:
         return verdict
-    said = (
-        calibrated(m, found, tolerance, shelf.calibrate)
-        if found == own
-        else "not calibrated: no baseline of this device"
-    )
+    said = calibrated(m, found, tolerance, shelf) if found == own else "not calibrated: no baseline of this device"
     return replace(verdict, sentence=f"{verdict.sentence}; {said}")
 
 
@@ -143,7 +138,7 @@ def judge_models(m: Measurement, reference: Measurement, tolerance: Tolerance) -
 def _updated(m: Measurement, tolerance: Tolerance, shelf: Shelf, own: Path, found: Path | None, name: str) -> Verdict:
     refuse_unfit(m)
     new = as_baseline(m, m.identity(), m.recorded or recorded_now())
-    before = _readable(found)
+    before = _readable(found, shelf)
     if shelf.update == "changed" and found == own and before is not None and new.same_statistics(before):
         return judge_against(m, tolerance, before, f"baseline {name!r}", shelf)
     sentence = f"{m.metric} {number(m.value)} is now baseline {name!r}; "
@@ -159,7 +154,7 @@ def _updated(m: Measurement, tolerance: Tolerance, shelf: Shelf, own: Path, foun
         new = replace(new, noise=before.noise if found == own else None)  # of this device
         what = f"{_way(since)}{since.outcome.value}"
         more = f"{number(before.value)} before: {since.outcome.value}"
-    write(own, new)
+    shelf.write(own, new)
     wrote = {"file": str(own), "before": None if before is None else before.value, "change": what}
     return BaselineVerdict(Outcome.RECORDED, f"{sentence}{more}", m, (("file", str(own)),), wrote)
 
@@ -187,7 +182,7 @@ def _anchor(m: Measurement, shelf: Shelf, name: str, gate: str, device: str) -> 
     found = shelf.find(shelf.anchor, gate, device)
     if found is None:
         return [f"no anchor {shelf.anchor!r} of this gate is stored"]
-    anchor = read(found)
+    anchor = shelf.read(found)
     if reasons := differences(anchor, m, m.identity()):
         return [f"the anchor {shelf.anchor!r} cannot be compared: {reasons[0]}"]
     since = Comparison(m, f"anchor {shelf.anchor!r}", aligned(anchor, m))
@@ -195,9 +190,9 @@ def _anchor(m: Measurement, shelf: Shelf, name: str, gate: str, device: str) -> 
     return [f"{since.worded(since.drop)} {way} than the anchor {shelf.anchor!r} ({number(since.value)}) in all"]
 
 
-def _readable(path: Path | None) -> Baseline | None:
+def _readable(path: Path | None, shelf: Shelf) -> Baseline | None:
     try:
-        return None if path is None else read(path)
+        return None if path is None else shelf.read(path)
     except MisuseError:
         return None
 

@@ -21,13 +21,32 @@ from pytest_llm.errors import MisuseError
 from pytest_llm.statistics.repeats import Noise
 
 FORMAT = 1
+MOST_BYTES = 2**30
+"""A larger one is no baseline that anybody would commit, and too much for the report of a test to carry."""
 
 
 def write(path: Path, baseline: Baseline) -> None:
     """Write `path` (….json) and the arrays beside it (….npz)."""
-    arrays = _packed(baseline)
+    write_encoded(path, *encoded(baseline))
+
+
+def write_encoded(path: Path, text: bytes, arrays: bytes) -> None:
+    """Write what `encoded` gave."""
     write_whole(path.with_suffix(".npz"), arrays)
-    write_whole(path, _text(baseline, hashlib.sha256(arrays).hexdigest()).encode("utf-8"))
+    write_whole(path, text)
+
+
+def encoded(baseline: Baseline) -> tuple[bytes, bytes]:
+    """The content of both files: the JSON and the arrays.
+
+    Raises:
+        MisuseError: it is larger than `MOST_BYTES`.
+    """
+    arrays = _packed(baseline)
+    text = _text(baseline, hashlib.sha256(arrays).hexdigest()).encode("utf-8")
+    if (size := len(text) + len(arrays)) > MOST_BYTES:
+        raise MisuseError(f"{baseline.data}: a baseline of {size:,} bytes; {MOST_BYTES:,} at most: take fewer examples")
+    return text, arrays
 
 
 def read(path: Path) -> Baseline:

@@ -7,12 +7,16 @@ The pytest plugin binds a `Shelf` for each test (`current.py`).
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 
+from pytest_llm.baselines.baseline import Baseline
 from pytest_llm.baselines.current import Update
+from pytest_llm.baselines.files import read, write
 from pytest_llm.errors import MisuseError
 from pytest_llm.tolerance import Tolerance
 
@@ -39,6 +43,10 @@ class Shelf:
     calibrate: int = 0
     """How often a model is asked again to learn its run-to-run noise; 0: not at all."""
     used: set[Path] = field(default_factory=set)
+    written: dict[Path, Baseline] = field(default_factory=dict)
+    """What the session has recorded in this process: another one may write the files, and a little later."""
+    store: Callable[[Path, Baseline], None] = write
+    """Sees to it that a baseline is written."""
 
     def asks(self, tolerance: Tolerance) -> Tolerance:
         """What the session asks of a gate with this tolerance."""
@@ -55,7 +63,10 @@ class Shelf:
         a verdict says so where it was used.
         """
         own = self.place(name, gate, device)
-        there = sorted(own.parent.glob(f"{_glob_safe(own.name.rpartition('@')[0])}@*.json"))
+        beginning = f"{own.name.rpartition('@')[0]}@"
+        folder = _absolute(own.parent)
+        recorded = {path for path in self.written if path.parent == folder and path.name.startswith(beginning)}
+        there = sorted({*folder.glob(f"{_glob_safe(beginning)}*.json"), *recorded})
         kind = device.partition("-")[0]
 
         def rank(path: Path) -> tuple[bool, bool, bool]:
@@ -63,6 +74,19 @@ class Shelf:
             return of != _safe(device), of.partition("-")[0] != kind, of != "cpu"
 
         return min(there, key=rank, default=None)
+
+    def read(self, path: Path) -> Baseline:
+        """What is stored there, or about to be.
+
+        Raises:
+            MisuseError: it cannot be read; see `files.read`.
+        """
+        return self.written.get(_absolute(path)) or read(path)
+
+    def write(self, path: Path, baseline: Baseline) -> None:
+        """Record a baseline there."""
+        self.store(path, baseline)
+        self.written[_absolute(path)] = baseline
 
     def claim(self, path: Path) -> None:
         """Take a place for one gate of the test.
@@ -107,6 +131,10 @@ def _safe(name: str) -> str:
         if safe == name.replace("::", ".")
         else f"{safe}-{sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:6]}"
     )
+
+
+def _absolute(path: Path) -> Path:
+    return Path(os.path.abspath(path))
 
 
 def _glob_safe(name: str) -> str:

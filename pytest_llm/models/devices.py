@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 
@@ -118,6 +120,22 @@ def worker_number() -> int:
     return int(digits or 0)
 
 
+_computing: ContextVar[int] = ContextVar("pytest_llm_computing", default=0)
+
+
+@contextmanager
+def computing_at_once(workers: int) -> Iterator[None]:
+    """Say for the length of a `with` block how many xdist workers can ask models at a time, if it may be fewer than all.
+
+    Where the tests of one model are on one worker, the others have none of its work, and cores kept for them would be idle.
+    """
+    token = _computing.set(workers)
+    try:
+        yield
+    finally:
+        _computing.reset(token)
+
+
 @cache  # once a process: what is shared out is not shared out again
 def share_cores() -> None:
     """Give this xdist worker its part of the threads that torch takes, unless OMP_NUM_THREADS has decided.
@@ -125,6 +143,7 @@ def share_cores() -> None:
     Two workers of two threads each on two cores wait for each other's: they take longer than one process alone.
     """
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
+    workers = min(workers, _computing.get() or workers)
     if workers > 1 and "OMP_NUM_THREADS" not in os.environ:
         import torch
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,9 @@ VERDICT = "llm_verdict"
 GATE = "llm_gate"
 WRITTEN = "llm_baseline"
 ROW = "llm_row"
+COUNTER_EXAMPLES = "llm_counter_examples"
+FOR_PROGRAMS = {GATE, WRITTEN, ROW, COUNTER_EXAMPLES}
+"""Those whose values are JSON."""
 
 
 def properties(verdict: Verdict, effort: Effort | None = None) -> list[tuple[str, object]]:
@@ -37,6 +41,11 @@ def properties(verdict: Verdict, effort: Effort | None = None) -> list[tuple[str
     if written := verdict.written:
         said.append((WRITTEN, json.dumps({"metric": metric, "after": value, **written})))
     return said
+
+
+def for_people(said: Sequence[tuple[str, object]]) -> list[tuple[str, object]]:
+    """Without what only programs read, of our own: JUnit XML is shown as it is."""
+    return [(name, value) for name, value in said if name not in FOR_PROGRAMS]
 
 
 def _row(verdict: Verdict, effort: Effort | None) -> dict[str, object]:

@@ -359,21 +359,6 @@ def test_small_steps_do_not_add_up_unseen(project: pytest.Pytester, monkeypatch:
     )
 
 
-def test_workers_record_and_compare_as_one_process_does(project: pytest.Pytester) -> None:
-    project.makepyfile(
-        test_it=TEST.replace(
-            "def test_prose(llm)",
-            "import pytest\n\n    @pytest.mark.parametrize('n', range(4))\n    def test_prose(llm, n)",
-        )
-    )
-    result = run(project, "--llm-update-baselines", "-n", "2")
-    result.assert_outcomes(passed=4)
-    assert len(baselines(project)) == 4
-    assert [row[-1] for row in table(result)[1:]] == baselines(project)
-    run(project, "-n", "2").assert_outcomes(passed=4)
-    run(project).assert_outcomes(passed=4)
-
-
 def test_the_reference_of_the_command_line_is_a_fixture(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """

@@ -144,9 +144,9 @@ def test_a_run_that_was_killed_goes_on_where_it_was(pytester: pytest.Pytester, m
 
 
 def test_workers_share_it(suite: pytest.Pytester) -> None:
-    suite.runpytest_subprocess("-n", "2").assert_outcomes(passed=4)
+    suite.runpytest_subprocess("-n", "2", "--dist", "load").assert_outcomes(passed=4)
     assert asked(suite) == ALL
-    suite.runpytest_subprocess("-n", "2").assert_outcomes(passed=4)
+    suite.runpytest_subprocess("-n", "2", "--dist", "load").assert_outcomes(passed=4)
     assert asked(suite) == []
 
 

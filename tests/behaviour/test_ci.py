@@ -45,15 +45,6 @@ def test_verdicts_are_written_as_markdown(project: pytest.Pytester) -> None:
     assert "perplexity 8 is not below 7: over the limit by 1 (14.3 %)" in text
 
 
-def test_workers_write_the_same(project: pytest.Pytester) -> None:
-    run(project, GATES, "--llm-markdown", "one.md")
-    project.runpytest_subprocess("-p", "no:cacheprovider", "--llm-markdown", "two.md", "-n", "2")
-    one, two = ((project.path / name).read_text(encoding="utf-8") for name in ("one.md", "two.md"))
-    assert [line for line in one.splitlines() if line.startswith("|")] == [
-        line for line in two.splitlines() if line.startswith("|")
-    ]
-
-
 def test_a_file_that_cannot_be_written_is_an_error(project: pytest.Pytester) -> None:
     (project.path / "file").write_text("in the way")
     result = run(project, GATES, "--llm-markdown", "file/quality.md")

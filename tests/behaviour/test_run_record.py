@@ -134,15 +134,6 @@ def test_an_older_record_is_replaced_and_nothing_lies_beside_it(project: pytest.
     assert {path for path in project.path.iterdir() if path.name != "__pycache__"} == before
 
 
-def test_two_workers_leave_the_record_of_one_process(project: pytest.Pytester) -> None:
-    project.makepyfile(SUITE)
-    run(project)
-    alone = recorded(project)
-    shared = project.runpytest_subprocess("-p", "no:cacheprovider", "--llm-json", "run.json", "-n", "2")
-    shared.stdout.fnmatch_lines(["*llm record of 7 measurements: *run.json*"])
-    assert list(recorded(project).items()) == list(alone.items())
-
-
 def test_a_worker_that_dies_is_told(project: pytest.Pytester) -> None:
     project.makepyfile("import os\ndef test_it(): os._exit(1)")
     project.runpytest_subprocess("-p", "no:cacheprovider", "--llm-json", "run.json", "-n", "1")

@@ -1,46 +1,252 @@
-"""Promise: the same verdicts under pytest-xdist, and none of our business breaks a worker."""
+"""Promise: the same verdicts, records, baselines and reports under pytest-xdist; one process writes, and one has the model.
+
+Each way of running the suite is run once, with all that can be asked for, and looked at by several tests.
+"""
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
+CONFTEST = '''
+import math
+import os
+import sys
+
+import pytest
+
+LOG = os.open(os.environ["WRITTEN"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+
+def note(event, arguments):
+    """Note who opens a file to write in it, or gives one its name."""
+    if event == "open" and isinstance(arguments[1], str) and set(arguments[1]) & set("wax+"):
+        os.write(LOG, f"{os.getpid()} {arguments[0]}\\n".encode())
+    if event == "os.rename":
+        os.write(LOG, f"{os.getpid()} {arguments[1]}\\n".encode())
+
+
+sys.addaudithook(note)
+
+
+class Uniform:
+    def __repr__(self):
+        return "Uniform()"
+
+    def score(self, texts):
+        return [[-math.log(8)] * len(text) for text in texts]
+
+    def classify(self, texts):
+        return ["good" if "good" in text else "bad" for text in texts]
+
+
+@pytest.fixture(scope="session")
+def llm():
+    return Uniform()
+
+
+@pytest.fixture(autouse=True)
+def pid(request):
+    request.node.user_properties.append(("pid", os.getpid()))
+
+
+def pytest_sessionstart(session):
+    if not hasattr(session.config, "workerinput"):
+        print("the process with the terminal:", os.getpid())
+'''
 SUITE = """
 import pytest
-from pytest_llm import assert_perplexity_below
+from pytest_llm import assert_no_regression, assert_perplexity_below, assert_robust
 
-@pytest.mark.parametrize("limit", [5, 7, 9, 11])
+TEXTS = ["a" * n for n in range(3, 23)]
+
+@pytest.mark.parametrize("limit", [5, 7, 9])
 def test_assertion(llm, limit):
-    assert_perplexity_below(llm, ["some"], limit)
+    assert_perplexity_below(llm, TEXTS, limit)
 
 @pytest.mark.llm_threshold(perplexity_below=6)
 def test_marker(llm_measure):
-    llm_measure("perplexity", ["some"])
+    llm_measure("perplexity", TEXTS)
+
+@pytest.mark.parametrize("part", ["one", "other"])
+def test_baseline(llm, part):
+    assert_no_regression(llm, TEXTS)
+    assert_no_regression(llm, TEXTS[:5], key="few")
+
+def test_found(llm):
+    assert_robust(llm, [{"text": "a good film", "label": "good"}], attack="typo")
+
+@pytest.mark.parametrize("number", range(4))
+def test_of_no_model(number):
+    pass
 """
+ASKED = (
+    *("--llm-json", "run.json", "--llm-markdown", "run.md", "--junit-xml", "run.xml"),
+    *("--llm-update-baselines", "--llm-update-corpus"),
+)
+WAYS = {
+    "alone": (),
+    "workers": ("-n", "2"),
+    "loadgroup": ("-n", "2", "--dist", "loadgroup"),
+}
 
 
-def verdicts(result: pytest.RunResult) -> list[str]:
-    return sorted(line for line in result.outlines if re.match(r"(PASSED|FAILED) +perplexity 8 is", line))
+@dataclass
+class Run:
+    """What a run left."""
+
+    folder: Path
+    output: str
+
+    def written(self) -> dict[str, bytes]:
+        """The files that go into a repository."""
+        files = (path for name in ("llm_baselines", "llm_corpus") for path in self.folder.glob(f"{name}/**/*.*"))
+        return {path.relative_to(self.folder).as_posix(): path.read_bytes() for path in files}
+
+    def writers(self) -> dict[str, set[int]]:
+        """Which processes wrote each file in the folder."""
+        found: dict[str, set[int]] = {}
+        for line in (self.folder.parent / "written").read_text().splitlines():
+            pid, _, path = line.partition(" ")
+            if Path(path).is_relative_to(self.folder) and "__pycache__" not in path:
+                name = re.sub(r"/\.(.+)\.\w{8}$", r"/\1", path)  # a temporary one
+                found.setdefault(Path(name).relative_to(self.folder).as_posix(), set()).add(int(pid))
+        return found
+
+    @property
+    def terminal(self) -> int:
+        """The process that has the terminal."""
+        (pid,) = re.findall(r"the process with the terminal: (\d+)", self.output)
+        return int(pid)
+
+    def verdicts(self) -> list[str]:
+        """Sentences and recorded baselines in the terminal summary, in an order that does not depend on who was first."""
+        section = self.output.partition("language model quality")[2].partition("short test summary")[0]
+        return sorted(line for line in section.splitlines() if re.match(r"[A-Z]+ .*\[test_it|.* llm_baselines/", line))
+
+    def recorded(self) -> list[Any]:
+        content = json.loads((self.folder / "run.json").read_text(encoding="utf-8"))
+        assert content["complete"]
+        return list(content["tests"])
+
+    def markdown(self) -> list[str]:
+        """Without seconds, and the lines in which pytest says which worker it was."""
+        lines = (self.folder / "run.md").read_text(encoding="utf-8").splitlines()
+        return sorted(re.sub(r"[\d.]+ s\b", "… s", line) for line in lines if line and not line.startswith("[gw"))
+
+    def junit(self) -> dict[str, dict[str, list[str]]]:
+        """By the name of each test its properties."""
+        found: dict[str, dict[str, list[str]]] = {}
+        for case in ElementTree.parse(self.folder / "run.xml").iter("testcase"):
+            properties = found[f"{case.get('classname')}::{case.get('name')}"] = {}
+            for one in case.iter("property"):
+                properties.setdefault(str(one.get("name")), []).append(str(one.get("value")))
+        return found
 
 
-def test_two_workers_give_the_verdicts_of_one_process(project: pytest.Pytester) -> None:
-    project.makepyfile(SUITE)
-    alone = project.runpytest_subprocess("-p", "no:cacheprovider", "-vv")
-    shared = project.runpytest_subprocess("-p", "no:cacheprovider", "-vv", "-n", "2")
-    for result in (alone, shared):
-        result.assert_outcomes(passed=2, failed=3)
-    assert verdicts(alone) == verdicts(shared)
-    assert len(verdicts(alone)) == 5
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Run]:
+    """Runs the suite in one of the ways, each time in a folder of its own; once."""
+
+    @cache
+    def run(way: str) -> Run:
+        folder = tmp_path_factory.mktemp(way) / "project"
+        folder.mkdir()
+        folder.joinpath("conftest.py").write_text(CONFTEST)
+        folder.joinpath("test_it.py").write_text(SUITE)
+        environment = {**os.environ, "WRITTEN": str(folder.parent / "written"), "PYTHONDONTWRITEBYTECODE": "1"}
+        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *ASKED, *WAYS[way]]
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+        assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout + done.stderr
+        return Run(folder, done.stdout)
+
+    return run
+
+
+@pytest.fixture(params=[way for way in WAYS if way != "alone"])
+def shared(request: pytest.FixtureRequest, ran: Callable[[str], Run]) -> Run:
+    return ran(request.param)
+
+
+@pytest.fixture
+def alone(ran: Callable[[str], Run]) -> Run:
+    return ran("alone")
+
+
+def test_the_suite_says_what_it_should(alone: Run) -> None:
+    assert "4 failed, 7 passed" in alone.output
+    assert len(alone.verdicts()) == 9 + 4
+
+
+def test_the_verdicts_are_those_of_one_process(alone: Run, shared: Run) -> None:
+    assert shared.verdicts() == alone.verdicts()
+
+
+def test_so_is_the_record(alone: Run, shared: Run) -> None:
+    assert shared.recorded() == alone.recorded()
+    assert sum(len(test["measurements"]) for test in alone.recorded()) == 9
+
+
+def test_so_is_the_markdown(alone: Run, shared: Run) -> None:
+    assert shared.markdown() == alone.markdown()
+    assert sum(line.startswith("| ") for line in alone.markdown()) == 2 + 9
+
+
+def test_so_are_the_baselines_and_the_corpus(alone: Run, shared: Run) -> None:
+    assert shared.written() == alone.written()
+    assert len(alone.written()) == 2 * 4 + 1
+
+
+def test_one_process_writes(shared: Run) -> None:
+    writers = shared.writers()
+    assert set(shared.written()) | {"run.json", "run.md", "run.xml"} <= set(writers)
+    assert set.union(*writers.values()) == {shared.terminal}
+
+
+def test_one_process_has_the_model(shared: Run) -> None:
+    pids = [said["pid"][0] for name, said in shared.junit().items() if "of_no_model" not in name]
+    assert len(pids) == 7
+    assert len(set(pids)) == 1
+    assert {said["pid"][0] for said in shared.junit().values()} - set(pids), "others have another process"
+
+
+def test_junit_has_the_names_and_properties_of_one_process(alone: Run, shared: Run) -> None:
+    def without_pids(run: Run) -> dict[str, dict[str, list[str]]]:
+        return {test: {**said, "pid": []} for test, said in run.junit().items()}
+
+    assert without_pids(shared) == without_pids(alone)
+
+
+def test_junit_has_verdicts_and_numbers_for_people(alone: Run) -> None:
+    said = alone.junit()["test_it::test_assertion[7]"]
+    assert said["llm_verdict"] == ["failed: perplexity 8 is not below 7: over the limit by 1 (14.3 %)"]
+    assert float(said["llm_perplexity"][0]) == pytest.approx(8)
+    values = [value for test in alone.junit().values() for values in test.values() for value in values]
+    assert not [value for value in values if value.startswith(("{", "["))], "JSON is for programs"
 
 
 def test_usage_error_is_told_by_each_test(project: pytest.Pytester) -> None:
-    project.makepyfile(SUITE.replace("perplexity_below=6", "perplexity_bellow=6"))
-    result = project.runpytest_subprocess("-p", "no:cacheprovider", "-n", "2")
-    result.assert_outcomes(errors=5)
+    project.makepyfile(
+        "import pytest\n@pytest.mark.llm_threshold(perplexity_bellow=6)\ndef test_one(): pass\ndef test_two(): pass"
+    )
+    result = project.runpytest_subprocess("-p", "no:cacheprovider", "-n", "1")
+    result.assert_outcomes(errors=2)
     result.stdout.fnmatch_lines(["*marker llm_threshold: unknown limit 'perplexity_bellow'*"])
 
 
 def test_works_without_xdist(project: pytest.Pytester) -> None:
-    project.makepyfile(SUITE)
-    project.runpytest_subprocess("-p", "no:cacheprovider", "-p", "no:xdist").assert_outcomes(passed=2, failed=3)
+    project.makepyfile(
+        "from pytest_llm import assert_perplexity_below\ndef test_it(llm): assert_perplexity_below(llm, ['a'], 9)"
+    )
+    project.runpytest("-p", "no:cacheprovider", "-p", "no:xdist").assert_outcomes(passed=1)

@@ -1,0 +1,89 @@
+"""Which tests belong together on one xdist worker."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+import pytest
+
+from pytest_llm.distribution import models_of, together
+
+MODELS = ("llm", "llm_reference")
+
+
+@pytest.mark.parametrize(
+    ("used", "groups"),
+    [
+        ([], []),
+        (["", ""], ["", ""]),
+        (["a", "a", "b"], ["model 0", "model 0", "model 1"]),
+        (["b", "", "a"], ["model 0", "", "model 1"]),
+        (["a", "b", "ab", "c"], ["model 0", "model 0", "model 0", "model 1"]),  # the third one needs both
+        (["ab", "bc", "cd", "e"], ["model 0", "model 0", "model 0", "model 1"]),
+    ],
+)
+def test_what_shares_a_model_is_together(used: list[str], groups: list[str]) -> None:
+    assert together([frozenset(models) for models in used]) == groups
+
+
+def models(pytester: pytest.Pytester) -> dict[str, frozenset[Hashable]]:
+    items, _ = pytester.inline_genitems("-p", "no:cacheprovider")
+    return {item.nodeid: models_of(item, MODELS) for item in items}
+
+
+def test_one_function_makes_one_model(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_one(llm): pass\ndef test_two(llm): pass\ndef test_other(tmp_path): pass")
+    one, two, other = models(pytester).values()
+    assert one == two != frozenset()
+    assert other == frozenset()
+
+
+def test_llm_measure_asks_for_llm(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_one(llm): pass\ndef test_two(llm_measure): pass")
+    one, two = models(pytester).values()
+    assert one == two
+
+
+def test_a_test_may_use_two_models(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_one(llm): pass\ndef test_two(llm, llm_reference): pass")
+    one, two = models(pytester).values()
+    assert one < two
+
+
+def test_a_folder_may_have_a_model_of_its_own(pytester: pytest.Pytester) -> None:
+    own = "import pytest\n@pytest.fixture(scope='session')\ndef llm(): return object()"
+    for folder, conftest in (("large", own), ("small", own), ("usual", "")):
+        pytester.mkdir(folder).joinpath("conftest.py").write_text(conftest)
+        for name in ("one", "two"):
+            pytester.path.joinpath(folder, f"test_{folder}_{name}.py").write_text("def test_it(llm): pass")
+    found = list(models(pytester).values())
+    assert found[0::2] == found[1::2]
+    assert len(set(found)) == 3
+
+
+@pytest.mark.parametrize(
+    "conftest",
+    [
+        "@pytest.fixture(params=[1, 2])\ndef llm(request): return request.param",
+        "@pytest.fixture(params=[1, 2])\ndef size(request): return request.param\n@pytest.fixture\ndef llm(size): return size",
+    ],
+    ids=["its own", "of a fixture it needs"],
+)
+def test_each_parameter_makes_another_model(pytester: pytest.Pytester, conftest: str) -> None:
+    pytester.makeconftest(f"import pytest\n{conftest}")
+    pytester.makepyfile("def test_one(llm): pass\ndef test_two(llm): pass")
+    found = models(pytester)
+    assert len(found) == 4
+    assert len(set(found.values())) == 2
+
+
+def test_parameters_of_the_test_alone_make_none(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("import pytest\n@pytest.mark.parametrize('limit', [7, 8])\ndef test_it(llm, limit): pass")
+    assert len(set(models(pytester).values())) == 1
+
+
+def test_a_fixture_may_wrap_the_one_that_it_overrides(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest("import pytest\n@pytest.fixture\ndef llm(llm): return llm")
+    pytester.makepyfile("def test_it(llm): pass")
+    (found,) = models(pytester).values()
+    assert len(found) == 1

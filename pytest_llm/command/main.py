@@ -52,6 +52,9 @@ COMMANDS = {
     "rate": Entry(
         "pytest_llm.command.rate", "serve a page on which people rate outputs, or compare those of two models"
     ),
+    "ratings": Entry(
+        "pytest_llm.command.ratings", "export what is to be rated to Label Studio, import what was said there"
+    ),
     "cache": Entry("pytest_llm.command.cache", "say what is kept of models' answers, check it, remove it"),
 }
 

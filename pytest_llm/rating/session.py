@@ -66,12 +66,11 @@ class Session:
             MisuseError: the file holds answers of another kind, about other texts under the same ids, or of other candidates.
         """
         self.sheet, self.order = sheet, order
-        self.heading = heading or ("Which answer is better?" if sheet.compares else "How good is the answer?")
+        self.heading = heading or sheet.question
         self._file, self._now = file, now
         self._of = lru_cache(maxsize=None)(order.of)
         self._first_first = lru_cache(maxsize=None)(order.first_candidate_first)
-        for answer in file.answers:
-            self._refuse_foreign(answer)
+        refuse_foreign(sheet, file)
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -168,19 +167,26 @@ class Session:
         one, other = self.sheet.candidates
         return (one, other) if item.id in self._first_first(rater) else (other, one)
 
-    def _refuse_foreign(self, answer: Answer) -> None:
-        name = self._file.path.name
-        if answer.compares != self.sheet.compares:
+
+def refuse_foreign(sheet: Sheet, file: AnswerFile) -> None:
+    """See that the answers in a file are about this sheet.
+
+    Raises:
+        MisuseError: they are of another kind, about other texts under the same ids, or of other candidates.
+    """
+    items = {item.id: item for item in sheet.items}
+    name, candidates = file.path.name, sheet.candidates
+    for answer in file.answers:
+        if answer.compares != sheet.compares:
             kinds = ("comparisons", "ratings") if answer.compares else ("ratings", "comparisons")
             raise MisuseError(f"{name} holds {kinds[0]}, these would be {kinds[1]}; choose another --out")
-        candidates = self.sheet.candidates
         if answer.compares and {answer.first, answer.second} != set(candidates):
             raise MisuseError(
                 f"{name} compares {answer.first!r} with {answer.second!r}, here are {' and '.join(map(repr, candidates))}; "
                 f"choose another --out, or give the names of before (--name, --against-name)"
             )
-        item = self._items.get(answer.item)
-        if item is not None and answer.content and answer.content != self.sheet.content(item):
+        item = items.get(answer.item)
+        if item is not None and answer.content and answer.content != sheet.content(item):
             raise MisuseError(
                 f"{name} holds an answer of {answer.rater!r} to {answer.item!r}, whose texts were others then; answers about "
                 f"other texts belong into another --out"

@@ -48,6 +48,11 @@ class Sheet:
     def compares(self) -> bool:
         return bool(self.candidates)
 
+    @property
+    def question(self) -> str:
+        """What is asked of each item, unless somebody words it otherwise."""
+        return "Which answer is better?" if self.compares else "How good is the answer?"
+
     def content(self, item: Item) -> str:
         """The beginning of a SHA-256 of all that is shown: an answer is about these texts and no others."""
         shown = sorted(zip(self.candidates, item.outputs, strict=True)) if self.compares else item.outputs

@@ -3,7 +3,7 @@
     pytest examples/test_human_ratings.py
 
 The ratings are of carrots and the preferences of schools, because these are real and free: put answers of two models in their
-place.
+place. `pytest-llm rate` serves a page on which people give them (see outputs_to_rate.py).
 """
 
 import json

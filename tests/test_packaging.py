@@ -34,6 +34,8 @@ def test_models_data_and_types_are_in_the_wheel(installed: Path) -> None:
     models = [f"embedded/models/tiny-{kind}/model.safetensors" for kind in ("decoder", "encoder", "encoder-decoder")]
     for name in ("py.typed", *models, "embedded/data/held_out.jsonl"):
         assert (installed / "pytest_llm" / name).is_file()
+    for name in ("templates/question.html", "static/rate.css", "static/rate.js"):
+        assert (installed / "pytest_llm" / "rating" / name).is_file()
     assert {path.name for path in installed.iterdir() if not path.name.endswith(".dist-info")} == {"pytest_llm"}
 
 

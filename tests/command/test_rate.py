@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import sys
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from examples.outputs_to_rate import write_outputs
 from pytest_llm.command.main import main
 from pytest_llm.rating import server
 from pytest_llm.rating.answer_file import AnswerFile, as_line
@@ -112,3 +114,14 @@ def test_without_the_extra_it_is_named(rate: Rate, monkeypatch: pytest.MonkeyPat
         2,
         f"pytest-llm rate: the page needs {missing}, which is not installed: pip install 'pytest-llm-regression[rate]'\n",
     )
+
+
+def test_the_readme_shows_what_it_says(rate: Rate, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"<!-- pytest-llm rate -->\n```console\n(.*?)```", readme, re.DOTALL)
+    command, *printed = shown.splitlines()[2:]
+    write_outputs(tmp_path)
+    assert main(command.split()[2:]) == 0
+    without_address = re.compile(r"127.0.0.1:\d+|token=\S+")
+    said = capsys.readouterr().out.splitlines()
+    assert [without_address.sub("", line) for line in said[:3]] == [without_address.sub("", line) for line in printed]

@@ -6,13 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy as np
-
 from pytest_llm.data.example import Example
 from pytest_llm.errors import MisuseError
 from pytest_llm.metrics.comparison import output_text, ratio, references
-from pytest_llm.metrics.labels import is_collection, predicted_label, predicted_labels
-from pytest_llm.metrics.multiple_choice import ChoiceScores
+from pytest_llm.metrics.right_answer import is_right
 from pytest_llm.statistics.jackknife import FloatArray, Scale
 from pytest_llm.tasks.choose import Choose
 from pytest_llm.tasks.classify import Classify
@@ -47,17 +44,11 @@ class FailureRate:
         """
         if example.target is None:
             raise MisuseError(f"case {example.label} has no target: nobody knows what it should be")
-        return float(_is_wrong(example, output)), 0.0, 0.0, 0.0, 0.0, 1.0
+        if isinstance(self.task, Generate):
+            right = output_text(example, output) in references(example)
+        else:
+            right = is_right(example, output)
+        return float(not right), 0.0, 0.0, 0.0, 0.0, 1.0
 
     def aggregate(self, totals: FloatArray) -> FloatArray:
         return ratio(totals[..., 0], totals[..., -1])
-
-
-def _is_wrong(example: Example, output: Any) -> bool:
-    if isinstance(output, ChoiceScores):
-        return bool(np.argmax(output.log_likelihoods) != example.target)
-    if is_collection(example.target) and isinstance(output, list | set | tuple):
-        return predicted_labels(output, example) != set(example.target)
-    if isinstance(output, str) and not isinstance(example.target, str):
-        return output_text(example, output) not in references(example)
-    return bool(predicted_label(output, example) != example.target)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pytest_llm.assertions.gate import assertion, gate
 from pytest_llm.data.loading import Data
 from pytest_llm.inference.engine import Engine
@@ -12,6 +10,7 @@ from pytest_llm.inference.time_budget import TimeBudget
 from pytest_llm.limit import Limit
 from pytest_llm.metrics.embedding_divergence import EmbeddingDivergence
 from pytest_llm.models.loading import Model
+from pytest_llm.tasks.perturb import Per
 from pytest_llm.verdict import Measurement
 
 
@@ -23,7 +22,7 @@ def assert_smooth_below(
     *,
     epsilon: float,
     steps: int = 4,
-    per: Literal["sequence", "token"] = "sequence",
+    per: Per = "sequence",
     seed: int = 0,
     engine: Engine | None = None,
     budget: TimeBudget | None = None,

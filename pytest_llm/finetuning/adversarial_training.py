@@ -16,8 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from pytest_llm.errors import MisuseError
-from pytest_llm.models.embedding_perturbation import Per, norms, perturbed, worst
+from pytest_llm.models.embedding_perturbation import norms, perturbed, worst
 from pytest_llm.pretraining.batch import Batch, Loss, total_loss
+from pytest_llm.tasks.perturb import Per
 
 
 @dataclass(frozen=True, slots=True)

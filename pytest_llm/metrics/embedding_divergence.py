@@ -15,12 +15,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from pytest_llm.data.example import Example
+from pytest_llm.errors import MisuseError
 from pytest_llm.metrics.comparison import ratio
 from pytest_llm.statistics.jackknife import FloatArray, Scale
-from pytest_llm.tasks.perturb import Perturb
+from pytest_llm.tasks.perturb import Per, Perturb
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class EmbeddingDivergence:
 
     epsilon: float | None = None
     steps: int = 4
-    per: Literal["sequence", "token"] = "sequence"
+    per: Per = "sequence"
     seed: int = 0
 
     name: ClassVar[str] = "embedding_divergence"
@@ -43,6 +44,8 @@ class EmbeddingDivergence:
 
     @property
     def task(self) -> Perturb:
+        if self.epsilon is None:
+            raise MisuseError("no epsilon: say how far embeddings may be moved, as in epsilon=0.05 of their norm")
         return Perturb(self.epsilon, self.steps, self.per, self.seed)
 
     def signature(self, window: int | None = None) -> str:

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 
 from pytest_llm.errors import MisuseError
-from pytest_llm.models.embedding_perturbation import Per
 from pytest_llm.models.reading_model import ReadingModel
-from pytest_llm.models.smoothness import Ascent, worst_divergences
+from pytest_llm.models.smoothness import worst_divergences
+from pytest_llm.tasks.perturb import Per, Perturb
 
 
 class ClassifierModel(ReadingModel):
@@ -61,7 +61,7 @@ class ClassifierModel(ReadingModel):
         if self.module.config.problem_type == "multi_label_classification":
             raise MisuseError(f"{self.name} gives a text several labels: there is no one distribution that could move")
         tokens = [frame.whole for frame in self.fitting(texts, truncate=False)]
-        return worst_divergences(self.module, tokens, lambda logits: logits, Ascent(epsilon, steps, per, seed))
+        return worst_divergences(self.module, tokens, lambda logits: logits, Perturb(epsilon, steps, per, seed))
 
     def _logits(self, tokens: torch.Tensor) -> torch.Tensor:
         if self.module.config.pad_token_id is not None:

@@ -11,16 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from pytest_llm.errors import MisuseError
+from pytest_llm.tasks.perturb import Per
 from pytest_llm.transformer.embedding import Embedding
-
-Per: TypeAlias = Literal["sequence", "token"]
-"""Over what a norm is taken: of `[batch, length, width]` all of a sequence, or each token's vector."""
 
 
 def norms(x: Tensor, per: Per) -> Tensor:

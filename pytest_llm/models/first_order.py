@@ -5,7 +5,7 @@
 where both texts have as many tokens in the stretch that the edit changes. Where an edit of characters changes their number, as it
 mostly does with sub-words, the means over the stretch stand in: `(Σᵢ gᵢ) · (mean E[new] − mean E[old])`. That is about as good a
 guide to typos as leaving words out, which takes a question for each word; a guide only, since a typo is no small step. The model
-is in evaluation mode, and reads special tokens and prompt as ever.
+is put into evaluation mode, and reads special tokens and prompt as ever. Models of `transformers` and of the core alike.
 """
 
 from __future__ import annotations
@@ -17,9 +17,12 @@ import numpy as np
 import torch
 
 from pytest_llm.errors import MisuseError
+from pytest_llm.models.checkpoint import Checkpoint
 from pytest_llm.models.classifier_model import ClassifierModel
 from pytest_llm.models.embedding_perturbation import embedding_of, perturbed
 from pytest_llm.models.encoding import encode_pair
+from pytest_llm.models.integer_linear import IntegerLinear
+from pytest_llm.models.smoothness import evaluating
 from pytest_llm.models.transformers_model import TransformersModel
 from pytest_llm.statistics.jackknife import FloatArray
 
@@ -32,7 +35,7 @@ def label_gains(model: Any, text: str, edited: Sequence[str], label: Any) -> Flo
     Raises:
         MisuseError: a model whose gradient cannot be had, or that has no such label.
     """
-    if not isinstance(model, ClassifierModel):
+    if not isinstance(model, ClassifierModel) or _is_integer(model):
         raise _opaque(model)
     if label not in model.labels:
         raise MisuseError(f"{model.name} has no label {label!r}: it has {model.labels!r}")
@@ -51,7 +54,7 @@ def continuation_gains(model: Any, context: str, edited: Sequence[str], continua
     Raises:
         MisuseError: a model whose gradient cannot be had.
     """
-    if not isinstance(model, TransformersModel):
+    if not isinstance(model, TransformersModel) or _is_integer(model):
         raise _opaque(model)
     pairs = [encode_pair(model.tokenizer, text, continuation, model.prefix_token) for text in (context, *edited)]
     count = len(pairs[0][1])
@@ -71,7 +74,7 @@ def _gains(
     embeddings: torch.Tensor = table.weight.detach()
     tokens = torch.tensor([list(clean)], device=embeddings.device)
     delta = torch.zeros((1, len(clean), embeddings.shape[1]), device=embeddings.device, requires_grad=True)
-    with torch.enable_grad(), perturbed(module, delta):
+    with evaluating(module), torch.enable_grad(), perturbed(module, delta):
         logits = module(input_ids=tokens).logits
         exact = logits.to(torch.promote_types(logits.dtype, torch.float32))
         (gradient,) = torch.autograd.grad(loss(exact), delta)
@@ -95,15 +98,18 @@ def _changed(before: Tokens, after: Tokens) -> tuple[int, int]:
     shortest = min(len(before), len(after))
     start = next((i for i in range(shortest) if before[i] != after[i]), shortest)
     end = next((i for i in range(shortest - start) if before[-1 - i] != after[-1 - i]), shortest - start)
-    if start + end == shortest and len(before) != len(
-        after
-    ):  # tokens were put in or left out: they count by their neighbour
+    only_more = start + end == shortest and len(before) != len(after)
+    if only_more:  # tokens were put in or left out: they count by their neighbour
         start, end = (start - 1, end) if start else (start, max(0, end - 1))
     return start, end
 
 
+def _is_integer(model: Checkpoint) -> bool:
+    return any(isinstance(part, IntegerLinear) for part in model.module.modules())
+
+
 def _opaque(model: object) -> MisuseError:
     return MisuseError(
-        f"{type(model).__name__} shows no gradient: ranking='gradients' takes a causal model of transformers, or one with a "
-        f"classification head; leave it at 'words'"
+        f"{type(model).__name__} shows no gradient: ranking='gradients' takes a causal model or one with a classification head, of "
+        f"transformers or the core, whose layers compute in floating point; leave it at 'words'"
     )

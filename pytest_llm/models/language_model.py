@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 from pytest_llm.data.provenance import Identity, Provenance
 from pytest_llm.statistics.jackknife import FloatArray
 from pytest_llm.tasks.decoding import Decoding
+from pytest_llm.tasks.perturb import Per
 
 if TYPE_CHECKING:
     import torch
@@ -164,7 +165,7 @@ class PerturbableModel(Protocol):
     """A model that can look for the worst small change of its embeddings: one whose gradients can be had."""
 
     def embedding_divergence(
-        self, texts: Sequence[str], *, epsilon: float, steps: int, per: Literal["sequence", "token"], seed: int
+        self, texts: Sequence[str], *, epsilon: float, steps: int, per: Per, seed: int
     ) -> Sequence[float]:
         """For each text the largest Jensen-Shannon divergence that was found, in nats; arguments as in `tasks.perturb`."""
 

@@ -16,7 +16,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -24,23 +23,14 @@ from torch import Tensor, nn
 
 from pytest_llm.errors import MisuseError
 from pytest_llm.models.decoding import seed_of
-from pytest_llm.models.embedding_perturbation import Per, drawn_inside, norms, perturbed, worst
+from pytest_llm.models.embedding_perturbation import drawn_inside, norms, perturbed, worst
 from pytest_llm.models.integer_linear import IntegerLinear
 from pytest_llm.models.jensen_shannon import jensen_shannon
-
-
-@dataclass(frozen=True, slots=True)
-class Ascent:
-    """How the worst place is looked for; see `tasks.perturb.Perturb`."""
-
-    epsilon: float
-    steps: int
-    per: Per
-    seed: int
+from pytest_llm.tasks.perturb import Perturb
 
 
 def worst_divergences(
-    module: Any, texts: Sequence[Sequence[int]], answer: Callable[[Tensor], Tensor], ascent: Ascent
+    module: Any, texts: Sequence[Sequence[int]], answer: Callable[[Tensor], Tensor], search: Perturb
 ) -> list[float]:
     """The largest divergence that was found for each text, in nats. Weights, gradients and modes stay as they are.
 
@@ -48,7 +38,7 @@ def worst_divergences(
         module: a model of `transformers`, or a core that looks like one; it answers in evaluation mode.
         texts: the tokens of each.
         answer: takes from logits those of the answer, `[1, answers]`.
-        ascent: how far, and how hard to look.
+        search: how far, and how hard to look.
 
     Raises:
         MisuseError: a model that lets no gradient through, or rounds within its layers, which hides the worst direction; one that
@@ -57,10 +47,10 @@ def worst_divergences(
     if any(isinstance(part, IntegerLinear) for part in module.modules()):
         raise _without_gradient(module)
     with evaluating(module), torch.inference_mode(False):
-        return [_worst_divergence(module, tokens, answer, ascent) for tokens in texts]
+        return [_worst_divergence(module, tokens, answer, search) for tokens in texts]
 
 
-def _worst_divergence(module: Any, tokens: Sequence[int], answer: Callable[[Tensor], Tensor], ascent: Ascent) -> float:
+def _worst_divergence(module: Any, tokens: Sequence[int], answer: Callable[[Tensor], Tensor], search: Perturb) -> float:
     read = torch.tensor([list(tokens)], device=module.get_input_embeddings().weight.device)
 
     def log_probs(delta: Tensor | None) -> tuple[Tensor, list[Tensor]]:
@@ -84,11 +74,11 @@ def _worst_divergence(module: Any, tokens: Sequence[int], answer: Callable[[Tens
         return made
 
     embeddings = seen[0].to(torch.promote_types(seen[0].dtype, torch.float32))
-    radius = ascent.epsilon * norms(embeddings, ascent.per)
-    generator = torch.Generator().manual_seed(seed_of(ascent.seed, tokens) % 2**63)
-    start = drawn_inside(embeddings, radius, ascent.per, generator)
+    radius = search.epsilon * norms(embeddings, search.per)
+    generator = torch.Generator().manual_seed(seed_of(search.seed, tokens) % 2**63)
+    start = drawn_inside(embeddings, radius, search.per, generator)
     for begin in (start, -start):
-        last = worst(divergence, begin, radius, steps=ascent.steps, step_size=radius, per=ascent.per)
+        last = worst(divergence, begin, radius, steps=search.steps, step_size=radius, per=search.per)
         with torch.no_grad():
             divergence(last)
     return float(torch.cat(found).max())

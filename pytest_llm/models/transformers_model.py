@@ -21,7 +21,6 @@ from pytest_llm.models.decoding import (
     greedy,
     stopper,
 )
-from pytest_llm.models.embedding_perturbation import Per
 from pytest_llm.models.encoding import Tokens, encode_pair, encode_prompt, encode_texts, vocabulary_hash
 from pytest_llm.models.fingerprint import structure
 from pytest_llm.models.language_model import Window
@@ -29,9 +28,10 @@ from pytest_llm.models.packed import distributions_packed, scores_packed
 from pytest_llm.models.packed_attention import CannotPack
 from pytest_llm.models.packing_probe import reason_not_to_pack
 from pytest_llm.models.plain import distributions_alone, scores_in_batches
-from pytest_llm.models.smoothness import Ascent, worst_divergences
+from pytest_llm.models.smoothness import worst_divergences
 from pytest_llm.statistics.jackknife import FloatArray
 from pytest_llm.tasks.decoding import Decoding
+from pytest_llm.tasks.perturb import Per, Perturb
 
 logger = logging.getLogger(__name__)
 
@@ -208,7 +208,7 @@ class TransformersModel(Checkpoint):
                 raise MisuseError(
                     f"the text {text[:40]!r} has {len(own)} tokens: expected some, and at most {self.max_length}"
                 )
-        return worst_divergences(self.module, tokens, lambda logits: logits[:, -1], Ascent(epsilon, steps, per, seed))
+        return worst_divergences(self.module, tokens, lambda logits: logits[:, -1], Perturb(epsilon, steps, per, seed))
 
     def chat_prompt(self, messages: Sequence[Mapping[str, str]]) -> str | None:
         """The turns of a chat as the tokenizer's template writes them, up to where the answer begins; None without a template."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from pytest_llm.errors import MisuseError
+
+Per: TypeAlias = Literal["sequence", "token"]
+"""Over what a norm is taken: all of a text's tokens together, or each token's vector."""
 
 
 @dataclass(frozen=True)
@@ -20,14 +23,12 @@ class Perturb:
         seed: of the place where the search begins.
     """
 
-    epsilon: float | None
+    epsilon: float
     steps: int = 4
-    per: Literal["sequence", "token"] = "sequence"
+    per: Per = "sequence"
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.epsilon is None:
-            raise MisuseError("no epsilon: say how far embeddings may be moved, as in epsilon=0.05 of their norm")
         if isinstance(self.epsilon, bool) or not isinstance(self.epsilon, int | float):
             raise MisuseError(f"epsilon={self.epsilon!r}: expected a share of the embeddings' norm, such as 0.05")
         if not 0 < self.epsilon < math.inf:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from transformers import AutoTokenizer
 
 from pytest_llm import (
     MisuseError,
@@ -15,6 +16,7 @@ from pytest_llm import (
     assert_sanitiser_restores,
     assert_special_tokens_isolated,
     assert_terminates,
+    embedded,
 )
 from pytest_llm.adversarial.edit import Edit, EditScript
 from pytest_llm.adversarial.sanitising import sanitise
@@ -63,9 +65,29 @@ def test_a_tokenizer_that_splits_them_passes_and_each_was_tried() -> None:
     tokenizer = byte_tokenizer("$A </s>")
     tokenizer.split_special_tokens = True
     tried = [example.text for example in assert_special_tokens_isolated(tokenizer).examples]
-    assert tried == [
-        f"What does {token} mean?" for token in ("<s>", "<pad>", "</s>", "<mask>")
-    ]  # <unk> stands for text
+    assert tried == [f"What does {token} mean?" for token in ("<s>", "<pad>", "</s>", "<unk>", "<mask>")]
+
+
+def test_the_tokenizer_of_the_shipped_model_takes_an_end_of_text_for_one_unless_it_splits_it() -> None:
+    tokenizer = AutoTokenizer.from_pretrained(embedded("models/tiny-decoder"))
+    with pytest.raises(QualityError, match=r"'What does <\|endoftext\|> mean\?' is read as 1 <\|endoftext\|>"):
+        assert_special_tokens_isolated(tokenizer)
+    assert_special_tokens_isolated(tokenizer, sanitise=lambda text: text.replace("<|", "< |"))
+    tokenizer.split_special_tokens = True
+    assert_special_tokens_isolated(tokenizer)
+
+
+def test_the_token_for_what_is_unknown_counts_where_it_is_spelled_alone() -> None:
+    tokenizer = byte_tokenizer("$A </s>")
+    tokenizer.unk_token = "<pad>"  # which ends documents too, say
+    assert_special_tokens_isolated(tokenizer, ["plain text"])
+    with pytest.raises(QualityError, match="is read as 1 <pad>"):
+        assert_special_tokens_isolated(tokenizer, ["a <pad>"])
+
+
+def test_a_tokenizer_that_splits_the_marks_of_its_own_turns_is_found() -> None:
+    with pytest.raises(QualityError, match=r"of a chat with 'Hello' 2 <s>, 1 </s> of its template is read as text"):
+        assert_special_tokens_isolated(chatting(split_special_tokens=True))
 
 
 def test_texts_without_special_tokens_pass() -> None:

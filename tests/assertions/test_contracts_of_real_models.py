@@ -22,6 +22,7 @@ from pytest_llm import (
     assert_finite_logits,
     assert_padding_invariant,
     assert_save_load_identical,
+    assert_special_tokens_isolated,
     assert_tokenizer_round_trips,
 )
 from pytest_llm.models.embedding_model import EmbeddingModel
@@ -45,6 +46,17 @@ SHORT = {"length": 8}
 )
 def test_smollm2_keeps(contract: Callable[..., Any], settings: dict[str, Any], smollm2: TransformersModel) -> None:
     contract(smollm2, **settings)
+
+
+@pytest.mark.smollm2
+def test_smollm2_takes_special_tokens_in_a_text_for_its_own(smollm2: TransformersModel) -> None:
+    with pytest.raises(
+        QualityError, match=r"'What does <\|endoftext\|> mean\?' is read as 1 <\|endoftext\|>"
+    ) as caught:
+        assert_special_tokens_isolated(smollm2)
+    assert "35 cases, 34 of them broken; 17 texts" in str(caught.value)
+    marks = re.compile("<.*?>")
+    assert_special_tokens_isolated(smollm2, sanitise=lambda text: marks.sub("", text))
 
 
 @pytest.mark.smollm2

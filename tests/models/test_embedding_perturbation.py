@@ -12,8 +12,9 @@ from torch import nn
 
 from pytest_llm.errors import MisuseError
 from pytest_llm.models.core_factory import fresh_model
-from pytest_llm.models.embedding_perturbation import Per, drawn_inside, norms, perturbed, projected, unit, worst
+from pytest_llm.models.embedding_perturbation import drawn_inside, norms, perturbed, projected, unit, worst
 from pytest_llm.models.loading import as_language_model
+from pytest_llm.tasks.perturb import Per
 from tests.tiny_checkpoints import tiny_bert, tiny_gpt2, tiny_llama
 
 PERS: list[Per] = ["sequence", "token"]

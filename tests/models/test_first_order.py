@@ -15,7 +15,11 @@ from pytest_llm.adversarial import BoundedLoss, Budget, EditScript, InvariantLab
 from pytest_llm.adversarial.attacking import attack_texts
 from pytest_llm.adversarial.foretelling import foretold
 from pytest_llm.adversarial.search.attack import Search
+from pytest_llm.finetuning.compression.quantization import quantize
 from pytest_llm.models.classifier_model import ClassifierModel
+from pytest_llm.models.core_factory import fresh_model, trained_model
+from pytest_llm.models.embedding_perturbation import embedding_of, perturbed
+from pytest_llm.models.encoding import encode_pair
 from pytest_llm.models.first_order import continuation_gains, label_gains
 from pytest_llm.models.transformers_model import TransformersModel
 from tests.tiny_checkpoints import TEXTS, tiny_classifier
@@ -81,7 +85,56 @@ def test_an_attack_ranks_by_gradients_where_that_is_asked_for(classifier: Classi
     assert {attack.state for attack in attacks.of_each} <= {"held", "broken"}
 
 
-@pytest.mark.parametrize("model", [object(), "a classifier of ours"])
+def test_a_core_has_the_gains_of_the_same_weights_in_transformers(tiny: TransformersModel) -> None:
+    core = trained_model("decoder")
+    edited = ["It was a fnie morning", "It wass a fine morning", "It was a fine evening"]
+    of_both = [
+        continuation_gains(model, "It was a fine morning", edited, " in spring, and she walked")
+        for model in (core, tiny)
+    ]
+    assert of_both[0] == pytest.approx(of_both[1], rel=1e-3)
+    assert all(of_both[0] != 0)
+
+
+@pytest.mark.parametrize("kind", ["decoder", "classifier"])
+def test_a_gain_of_a_core_is_the_slope_of_its_loss(kind: str) -> None:
+    """Against central differences in float64, along the line from the old token's vector to the new one's."""
+    core: Any = fresh_model("decoder") if kind == "decoder" else fresh_model("encoder", labels=3)
+    core.module.double()
+    text, edited = "they found the old house", "they found the new house"
+    if kind == "decoder":
+        [gain] = continuation_gains(core, text, [edited], " empty")
+        pairs = [encode_pair(core.tokenizer, one, " empty", core.prefix_token) for one in (text, edited)]
+        before, after = ((*own, *target) for own, target in pairs)
+        target = list(pairs[0][1])
+    else:
+        [gain] = label_gains(core, text, [edited], core.labels[1])
+        before, after = (frame.whole for frame in core.framed([text, edited]))
+        target = [1]
+    table: Any = embedding_of(core.module)
+    vectors = table.weight.detach()
+    line = vectors[list(after)] - vectors[list(before)]
+
+    def loss(step: float) -> float:
+        with torch.no_grad(), perturbed(core.module, step * line[None]):
+            logits = core.module(input_ids=torch.tensor([before])).logits[0]
+        scored = logits[-len(target) - 1 : -1] if kind == "decoder" else logits[None]
+        return -float(scored.log_softmax(dim=-1)[torch.arange(len(target)), target].mean())
+
+    assert len(before) == len(after)
+    assert gain == pytest.approx((loss(1e-4) - loss(-1e-4)) / 2e-4, rel=1e-5)
+
+
+def test_an_attack_on_a_core_ranks_by_gradients() -> None:
+    core = fresh_model("encoder", labels=3)
+    search = Search(queries=5, ranking="gradients")
+    attacks = attack_texts(
+        core, load_examples(TEXTS), TYPOS, InvariantLabel(), budget=Budget(max_edits=1), search=search
+    )
+    assert attacks.queries.executed <= 5 * len(TEXTS)
+
+
+@pytest.mark.parametrize("model", [object(), "a classifier of ours", quantize(fresh_model("decoder"))])
 def test_what_shows_no_gradient_is_refused(model: Any) -> None:
     with pytest.raises(MisuseError, match="shows no gradient"):
         label_gains(model, "a", ["b"], 0)

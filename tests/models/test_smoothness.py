@@ -14,10 +14,11 @@ from torch import Tensor, nn
 from pytest_llm.errors import MisuseError
 from pytest_llm.finetuning.compression.quantization import quantize
 from pytest_llm.models.core_factory import fresh_model, trained_model
-from pytest_llm.models.embedding_perturbation import Per, perturbed, unit
+from pytest_llm.models.embedding_perturbation import perturbed, unit
 from pytest_llm.models.loading import as_language_model
-from pytest_llm.models.smoothness import Ascent, worst_divergences
+from pytest_llm.models.smoothness import worst_divergences
 from pytest_llm.models.transformers_model import TransformersModel
+from pytest_llm.tasks.perturb import Per, Perturb
 from tests.tiny_checkpoints import TEXTS, tiny_classifier, tiny_gpt2
 
 TEXT = "It was a dark and stormy"
@@ -42,7 +43,7 @@ class OfVectors(nn.Module):
 def found(
     module: nn.Module, length: int, epsilon: float, steps: int = 4, per: Per = "sequence", seed: int = 0
 ) -> float:
-    [value] = worst_divergences(module, [range(length)], lambda logits: logits, Ascent(epsilon, steps, per, seed))
+    [value] = worst_divergences(module, [range(length)], lambda logits: logits, Perturb(epsilon, steps, per, seed))
     return value
 
 

@@ -12,8 +12,9 @@ from pytest_llm.adversarial.relations.relation import Relation
 from pytest_llm.data.example import Example
 from pytest_llm.errors import MisuseError
 from pytest_llm.inference.answering import answer
-from pytest_llm.metrics.labels import Label, is_collection, predicted_label, predicted_labels
+from pytest_llm.metrics.labels import Label
 from pytest_llm.metrics.multiple_choice import ChoiceScores
+from pytest_llm.metrics.right_answer import is_right
 from pytest_llm.models.language_model import AnyModel
 from pytest_llm.models.loading import Model, as_language_model
 from pytest_llm.tasks.choose import Choose
@@ -43,7 +44,7 @@ class InvariantLabel(Relation):
         _check_share("tolerance", self.tolerance)
 
     def is_wrong(self, example: Example, clean: Any) -> bool:
-        return _is_wrong(example, clean)
+        return example.target is not None and not is_right(example, clean)
 
     def loss(self, example: Example, clean: Any, output: Any) -> float:
         if _is_set(clean):
@@ -124,7 +125,7 @@ class NoLabelRegression(Relation):
         new, old = clean
         if example.target is None:
             return bool(_first(_probabilities(new)) != _first(_probabilities(old)))
-        return _is_wrong(example, new) or _is_wrong(example, old)
+        return not (is_right(example, new) and is_right(example, old))
 
     def loss(self, example: Example, clean: Any, output: Any) -> float:
         if any(map(_is_set, output)):
@@ -163,16 +164,6 @@ def _first(probabilities: Mapping[Any, float]) -> Any:
 def _lead(probabilities: Mapping[Any, float], label: Any) -> float:
     """How much more probable the best other label is."""
     return max((p for other, p in probabilities.items() if other != label), default=0.0) - probabilities.get(label, 0.0)
-
-
-def _is_wrong(example: Example, output: Any) -> bool:
-    if example.target is None:
-        return False
-    if isinstance(output, ChoiceScores):
-        return bool(_first(_probabilities(output)) != example.target)
-    if is_collection(example.target):
-        return predicted_labels(output, example) != set(example.target)
-    return bool(predicted_label(output, example) != example.target)
 
 
 def _shown(example: Example, output: Any) -> Any:

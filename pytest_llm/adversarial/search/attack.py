@@ -48,7 +48,7 @@ class Search:
     """In which order equally promising edits are tried."""
     ranking: Ranking = "words"
     """"words": those first whose absence moves the answer most, which any model can be asked. "gradients": edits that the
-    gradient of the embeddings foretells most of, which takes a model of `transformers`."""
+    gradient of the embeddings foretells most of, which takes a model of `transformers` or the core."""
 
     def __post_init__(self) -> None:
         if self.ranking not in ("words", "gradients"):

@@ -41,6 +41,7 @@ def special_isolation(
     cases = [_in_text(tokenizer, special, text, clean) for text, clean in zip(given, read, strict=True)]
     if getattr(tokenizer, "chat_template", None) is not None:
         usual = _markers(tokenizer, special, _HARMLESS)
+        cases.append(_has_turns(tokenizer, special, usual))
         cases += [_in_chat(tokenizer, special, usual, text, clean) for text, clean in zip(given, read, strict=True)]
     if task is not None:
         asked = list(dict.fromkeys(read))
@@ -56,17 +57,16 @@ def special_isolation(
         "|".join([CONTRACT, "sanitised" if sanitise else "as it is", *([task.signature] if task else [])]),
         None,
         (),
-        "cut text by a tokenizer with split_special_tokens=True, or take these strings out of it before: sanitise=",
+        "take these strings out of a text before it is read (sanitise=), or cut text, but no chat, with split_special_tokens=True",
     )
 
 
 def special_tokens(tokenizer: Any) -> dict[int, str]:
-    """The special tokens by their ids, without the one for what is unknown: that stands for text."""
+    """The special tokens by their ids."""
     found = {
         number: str(token) for number, token in getattr(tokenizer, "added_tokens_decoder", {}).items() if token.special
     }
     found |= dict(zip(tokenizer.all_special_ids, tokenizer.all_special_tokens, strict=True))
-    found.pop(getattr(tokenizer, "unk_token_id", None), None)
     return dict(sorted(found.items()))
 
 
@@ -74,6 +74,15 @@ def _in_text(tokenizer: Any, special: dict[int, str], text: str, read: str) -> C
     found = _specials(tokenizer, special, read)
     said = f"{snippet_of(text)} is read as {_listed(special, found)}" if found else f"{snippet_of(text)} is text"
     return Case("in text", float(found.total()), said, text)
+
+
+def _has_turns(tokenizer: Any, special: dict[int, str], usual: Counter[int]) -> Case:
+    """Whether the tokenizer reads the special tokens that the template itself spells, as one that splits all does not."""
+    rendered = _rendered(tokenizer, _HARMLESS)
+    lost = Counter({number: rendered.count(token) for number, token in special.items()}) - usual
+    what = f"{_listed(special, lost)} of its template is read as text" if lost else "all marks are read as such"
+    said = f"of a chat with '{_HARMLESS}' {what}"
+    return Case("turns of a chat", float(lost.total()), said, _HARMLESS)
 
 
 def _in_chat(tokenizer: Any, special: dict[int, str], usual: Counter[int], text: str, read: str) -> Case:
@@ -93,15 +102,30 @@ def _in_answer(special: dict[int, str], text: str, written: str) -> Case:
 
 
 def _markers(tokenizer: Any, special: dict[int, str], text: str) -> Counter[int]:
+    return _specials(tokenizer, special, _rendered(tokenizer, text))
+
+
+def _rendered(tokenizer: Any, text: str) -> str:
     chat = [{"role": "user", "content": text}]
-    return _specials(
-        tokenizer, special, tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
-    )
+    rendered: str = tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
+    return rendered
 
 
 def _specials(tokenizer: Any, special: dict[int, str], text: str) -> Counter[int]:
-    tokens = tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
-    return Counter(int(token) for token in tokens if int(token) in special)
+    """How many of each come out of a text. The token for what is unknown counts as often as the text spells it, if at all.
+
+    It stands for other text too; and it may be the end of a document besides, as SmolLM2's is.
+    """
+    found = Counter(token for token in _tokens(tokenizer, text) if token in special)
+    unknown: Any = getattr(tokenizer, "unk_token_id", None)
+    if unknown in found:
+        is_read = _tokens(tokenizer, special[unknown]) == [unknown]
+        found[unknown] = min(found[unknown], text.count(special[unknown])) if is_read else 0
+    return +found
+
+
+def _tokens(tokenizer: Any, text: str) -> list[int]:
+    return [int(token) for token in tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]]
 
 
 def _listed(special: dict[int, str], found: Counter[int]) -> str:

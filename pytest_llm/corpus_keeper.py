@@ -83,6 +83,9 @@ class CorpusKeeper:
     def _take_down(self, item: pytest.Item, corpus: CorpusOfTest) -> None:
         from pytest_llm.reports.corpus import found_lines
 
+        unkept = [f"{corpus.path.name}: {corpus.test} has one that is not kept: {why}" for why in corpus.unkept]
+        if self.updates and unkept:
+            corpus.counts["not kept"] = len(unkept)
         if not corpus.counts:
             return
         new = [entry for name, entry in corpus.changes.items() if entry not in corpus.entries and entry.state == "open"]
@@ -93,6 +96,7 @@ class CorpusKeeper:
             "path": str(corpus.path),
             "counts": dict(corpus.counts),
             "lines": lines,
+            "unkept": unkept if self.updates else [],
             "suspicions": corpus.suspicions,
         }
         item.user_properties.append((COUNTER_EXAMPLES, json.dumps(told)))
@@ -106,6 +110,7 @@ class CorpusKeeper:
                 if not (report.failed or self.updates):
                     self.suspected[report.nodeid] = told["counts"].pop("new", 0), told["suspicions"]
                 self.counts.update(told["counts"])
+                self.written += told["unkept"]
                 self.changes[Path(told["path"])].update(told["lines"])
 
     def pytest_warning_recorded(self, warning_message: warnings.WarningMessage, nodeid: str) -> None:

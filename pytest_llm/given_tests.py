@@ -69,6 +69,8 @@ class GivenTests:
             elif corpus is not None and len(drawn_arguments(test)) == 1:
                 _replay(pyfuncitem, corpus, run)
                 bound.enter_context(_taken_down(pyfuncitem, corpus))
+            elif corpus is not None:
+                bound.enter_context(_not_kept(test, corpus))
             if pyfuncitem.get_closest_marker("llm_batch"):
                 planning = bound.enter_context(answered_in_batches(test, run))
                 pyfuncitem.user_properties.append(
@@ -122,28 +124,30 @@ def _replay(item: pytest.Function, corpus: CorpusOfTest, run: Callable[[], None]
     test = item.obj
     (name,) = drawn_arguments(test)
     body = body_of(test)
-    outcomes: dict[object, BaseException | None] = {}
+    outcomes: list[
+        tuple[object, BaseException | None]
+    ] = []  # inputs need not be hashable; of one that came twice the last counts
 
     @functools.wraps(body)
     def noting(*arguments: Any, **drawn: Any) -> None:
-        outcomes.pop(drawn[name], None)
         try:
             body(*arguments, **drawn)
         except FAILURES as error:
             if _is_no_counter_example(error):
                 raise
-            outcomes[drawn[name]] = error
+            outcomes.append((drawn[name], error))
         else:
-            outcomes[drawn[name]] = None
+            outcomes.append((drawn[name], None))
 
     with afresh(), explicit_only(test, _inputs(test, tried), noting), answered_in_batches(test, run):
         item.obj(**_arguments(item))
     returned = []
     for entry in tried:
-        if entry.input not in outcomes:  # such as by `assume`
+        own = [error for given, error in outcomes if given == entry.input]
+        if not own:  # such as by `assume`
             corpus.counts["not tried"] += 1
             continue
-        error = outcomes[entry.input]
+        error = own[-1]
         if corpus.replayed(entry, fails=error is not None):
             returned.append((entry, error))
     if returned:
@@ -180,10 +184,23 @@ def _taken_down(item: pytest.Function, corpus: CorpusOfTest) -> Iterator[None]:
         shown = getattr(raised, "exceptions", (raised,))  # a group, if there are several bugs
         for given, error in failures:
             if any(error is one for one in shown):
-                entry = input_entry(corpus.test, given, _said(error), _model_of(item))
-                if entry is not None:
+                try:
+                    entry = input_entry(corpus.test, given, _said(error), _model_of(item))
+                except MisuseError as reason:
+                    corpus.unkept.append(str(reason))
+                else:
                     corpus.found(entry)
                     tell_of_entry(entry)
+        raise
+
+
+@contextmanager
+def _not_kept(test: Any, corpus: CorpusOfTest) -> Iterator[None]:
+    try:
+        yield
+    except FAILURES:
+        names = ", ".join(drawn_arguments(test))
+        corpus.unkept.append(f"it draws {names}, and an entry is of one input: draw one value that has them all")
         raise
 
 

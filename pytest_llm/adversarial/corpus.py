@@ -15,7 +15,8 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
-from pytest_llm.adversarial.edit import Edit, EditScript, changes
+from pytest_llm.adversarial.drawn_values import Drawn, has_all_of, restored, stored_form
+from pytest_llm.adversarial.edit import Edit, EditScript
 from pytest_llm.data.example import fingerprint
 from pytest_llm.data.whole_file import write_whole
 from pytest_llm.errors import MisuseError
@@ -27,8 +28,6 @@ LONGEST_LINE = 20_000
 
 State: TypeAlias = Literal["open", "fixed", "accepted"]
 """open: it is known to fail; fixed: it failed once and must not again; accepted: it may fail, and nobody will mend it."""
-Drawn: TypeAlias = Literal["script", "text"]
-"""What the test was given: a text with its edits, or a text alone."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +37,7 @@ class Entry:
     test: str
     """What pytest calls the test within its module, such as "test_typos[en]"."""
     text: str
+    """What was edited; of what is no text, what stands for it."""
     edits: tuple[Edit, ...] = ()
     relation: str = ""
     """The name of what was broken, where an assertion searched for it; empty for a test of Hypothesis."""
@@ -47,11 +47,14 @@ class Entry:
     """What the model did, in a line."""
     model: Mapping[str, str] = field(default_factory=dict)
     """Which one: name, dtype, device, weights."""
+    given: Mapping[str, Any] = field(default_factory=dict)
+    """What it takes to make the input again, where that is neither a text nor a script."""
 
     @property
     def id(self) -> str:
-        """The same for the same test, relation, text and edits."""
-        named = [self.test, self.relation, self.text, [asdict(edit) for edit in self.edits]]
+        """The same for the same test, relation and input."""
+        named: list[Any] = [self.test, self.relation, self.text, [asdict(edit) for edit in self.edits]]
+        named += [self.given] if self.given else []
         return fingerprint(json.dumps(named, sort_keys=True))[:12]
 
     @property
@@ -64,17 +67,22 @@ class Entry:
         return EditScript(self.text, self.edits)
 
     @property
-    def input(self) -> EditScript | str:
-        """What the test was given."""
-        return self.text if self.drawn == "text" else self.script
+    def input(self) -> object:
+        """What the test was given.
+
+        Raises:
+            MisuseError: the entry is stale.
+        """
+        if self.drawn == "script":
+            return self.script
+        return self.text if self.drawn == "text" else restored(self.drawn, self.given)
 
     def explains(self, given: object) -> bool:
-        """Whether a failure on this input is no news: it is this entry's input, or has all of its edits and more."""
-        if isinstance(given, EditScript) and self.drawn == "script":
-            if given.text != self.text:
-                return False
-            return changes(self.edits) <= changes(given.edits) if self.edits else not given.edits
-        return given == self.text and self.drawn == "text"
+        """Whether a failure on this input is no news: it is this entry's input, or has all of it and more."""
+        try:
+            return has_all_of(given, self.input)
+        except MisuseError:  # it is stale
+            return False
 
     @property
     def is_short(self) -> bool:
@@ -86,21 +94,26 @@ class Entry:
         data: dict[str, Any] = {"id": self.id, **{one.name: getattr(self, one.name) for one in fields(self)}}
         data["edits"] = [asdict(edit) for edit in self.edits]
         data["model"] = dict(self.model)
+        if not self.given:
+            del data["given"]
         if self.drawn == "script":
             with suppress(MisuseError):  # a stale entry has none, and is kept as it is
                 data["perturbed"] = self.script.perturbed
         return json.dumps({**data, "format": FORMAT})
 
 
-def input_entry(test: str, given: object, observed: str, model: Mapping[str, str]) -> Entry | None:
-    """The entry of an input on which a test fails; None if it is neither a text nor a script, or too long to be kept."""
-    if isinstance(given, EditScript):
-        entry = Entry(test, given.text, given.edits, observed=observed, model=dict(model))
-    elif isinstance(given, str):
-        entry = Entry(test, given, drawn="text", observed=observed, model=dict(model))
-    else:
-        return None
-    return entry if entry.is_short else None
+def input_entry(test: str, given: object, observed: str, model: Mapping[str, str]) -> Entry:
+    """The entry of an input on which a test fails.
+
+    Raises:
+        MisuseError: it cannot be kept; the message says why.
+    """
+    drawn, text, data = stored_form(given)
+    edits = given.edits if isinstance(given, EditScript) else ()
+    entry = Entry(test, text, edits, drawn=drawn, observed=observed, model=dict(model), given=data)
+    if not entry.is_short:
+        raise MisuseError(f"its line would have {len(entry.line())} characters, and at most {LONGEST_LINE} are read")
+    return entry
 
 
 def corpus_file(test_file: Path) -> Path:
@@ -166,6 +179,7 @@ def entry_of(line: str) -> Entry:
         raise MisuseError(f"this version reads format {FORMAT}")
     name = data.pop("id")
     data.pop("perturbed", None)  # for readers
+    data.setdefault("given", {})
     if missing := {one.name for one in fields(Entry)} - data.keys():
         raise MisuseError(f"{', '.join(sorted(missing))} is missing")
     data["edits"] = tuple(Edit(**edit) for edit in data["edits"])
@@ -173,7 +187,7 @@ def entry_of(line: str) -> Entry:
     _check(entry)
     if entry.id != name:
         raise MisuseError(
-            f"its id is {name!r}, but this test, relation, text and edits are {entry.id}: only `state` is for editing"
+            f"its id is {name!r}, but this test, relation and input are {entry.id}: only `state` is for editing"
         )
     return entry
 
@@ -190,6 +204,8 @@ def _check(entry: Entry) -> None:
     for name, word, words in (("state", entry.state, get_args(State)), ("drawn", entry.drawn, get_args(Drawn))):
         if word not in words:
             raise MisuseError(f"{name!r} is {word!r:.60}: expected {', '.join(words)}")
+    if not isinstance(entry.given, dict):
+        raise MisuseError(f"'given' is {entry.given!r:.60}, not an object")
     model = entry.model
     if not (isinstance(model, dict) and all(isinstance(part, str) for pair in model.items() for part in pair)):
         raise MisuseError(f"'model' is {model!r:.60}, not texts by name")

@@ -32,6 +32,8 @@ class CorpusOfTest:
     """By id what would be written: new entries, and those whose state is another one now."""
     counts: Counter[str] = field(default_factory=Counter)
     """How many were known, held, were accepted, returned, were stale."""
+    unkept: list[str] = field(default_factory=list)
+    """Why counter-examples cannot be kept."""
     suspicions: list[str] = field(default_factory=list)
     """What gates warned of that looked for counter-examples and passed, but may have had to fail."""
 
@@ -40,11 +42,11 @@ class CorpusOfTest:
         return tuple(entry for entry in self.entries if entry.relation == relation)
 
     def usable(self, relation: str = "") -> list[Entry]:
-        """Those whose edits fit their text. Of others it is said that they are stale."""
+        """Those whose input can be made. Of others it is said that they are stale."""
         fit = []
         for entry in self.of(relation):
             try:
-                entry.script  # noqa: B018  # it is made, or refused
+                entry.input  # noqa: B018  # it is made, or refused
             except MisuseError as error:
                 self.stale(entry, str(error))
             else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -73,18 +73,14 @@ class EditScript:
 
     def contains(self, other: EditScript) -> bool:
         """Whether it makes all the changes of another script of this text, whatever the operations are called."""
-        return self.text == other.text and changes(other.edits) <= changes(self.edits)
+        own, others = ({(edit.start, edit.end, edit.new) for edit in script.edits} for script in (self, other))
+        return self.text == other.text and others <= own
 
     def with_edit(self, edit: Edit) -> EditScript | None:
         """The script with one edit more; None where it would meet one that is there."""
         if any(edit.meets(own) for own in self.edits):
             return None
         return EditScript(self.text, (*self.edits, edit))
-
-
-def changes(edits: Iterable[Edit]) -> set[tuple[int, int, str]]:
-    """What edits do, whatever the operations are called that proposed them."""
-    return {(edit.start, edit.end, edit.new) for edit in edits}
 
 
 def changed_words(edits: Sequence[Edit], words: Sequence[tuple[int, int]]) -> int:

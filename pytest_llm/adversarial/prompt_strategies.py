@@ -86,6 +86,8 @@ def token_edits(
 ) -> TokenScript:
     """Scripts of a few edits of token ids. Shrinks as `edits` does: to fewer, milder ones, towards the ids as they are.
 
+    The corpus keeps none of these: for the next tokenizer the ids are another text, or none, and nobody could tell.
+
     Args:
         ids: of a text, as its tokenizer gives them.
         operations: such as `retokenize(tokenizer)`.

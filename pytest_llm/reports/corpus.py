@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from pytest_llm.adversarial.corpus import Entry
+from pytest_llm.adversarial.edit import EditScript
 from pytest_llm.adversarial.rendering import script_lines
 from pytest_llm.errors import MisuseError
 
@@ -38,14 +39,15 @@ def listed_lines(path: Path, entry: Entry) -> Iterator[str]:
 
 
 def entry_lines(entry: Entry) -> Iterator[str]:
-    """The text and its edits; of a stale entry, what does not fit."""
+    """The text and its edits, or what stands for another input; of a stale entry, what does not fit."""
     try:
-        return script_lines(entry.script)
+        given = entry.input
     except MisuseError as error:
         return iter([f"  stale: {error}"])
+    return script_lines(given if isinstance(given, EditScript) else EditScript(entry.text))
 
 
-COUNTED = ("returned", "new", "known", "held", "accepted", "stale", "not tried", "wrong without edits")
+COUNTED = ("returned", "new", "known", "held", "accepted", "stale", "not tried", "not kept", "wrong without edits")
 
 
 def summary_line(counts: Counter[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,10 @@ from hypothesis import strategies as st
 from pytest_llm import MisuseError
 from pytest_llm.adversarial.corpus import Entry, corpus_file, input_entry, read_corpus, with_state, write_corpus
 from pytest_llm.adversarial.edit import Edit, EditScript
+from pytest_llm.adversarial.perturbations.length import context
+from pytest_llm.adversarial.perturbations.prompt import PromptFormat
+from pytest_llm.adversarial.template import Template
+from pytest_llm.adversarial.token_edit import TokenScript
 
 TEXT = "The film was wonderful"
 SWAP = Edit(4, 8, "film", "flim", "typo.swap")
@@ -115,9 +120,64 @@ def test_a_clean_text_that_fails_explains_no_edited_one() -> None:
     assert not clean.explains(EditScript(TEXT, (SWAP,)))
 
 
-def test_what_is_neither_a_text_nor_a_script_or_too_long_is_not_kept() -> None:
-    assert input_entry("test_a", 3, "", {}) is None
-    assert input_entry("test_a", "a" * 30_000, "", {}) is None
+GIVEN = [
+    EditScript(TEXT, (SWAP,)),
+    "a text",
+    Template("{who} is {a:job}").fill({"who": "Anna", "job": "engineer"}),
+    PromptFormat(separator=" : ", numbering="i"),
+    context("a needle", 30, 0.5),
+    {"choices": ["yes", "no"], "target": 1},
+    17,
+]
+
+
+@pytest.mark.parametrize("given", GIVEN, ids=lambda given: type(given).__name__)
+def test_what_a_test_is_given_comes_back_from_the_file(tmp_path: Path, given: object) -> None:
+    entry = input_entry("test_a", given, "AssertionError", {})
+    (read,) = read_corpus(written(tmp_path, entry)).values()
+    assert (read, read.input, type(read.input)) == (entry, given, type(given))
+    assert [read.explains(other) for other in GIVEN] == [other is given for other in GIVEN]
+
+
+@pytest.mark.parametrize(
+    ("known", "more", "other"),
+    [
+        (PromptFormat(spacing=" "), PromptFormat(spacing=" ", case="upper"), PromptFormat(case="upper")),
+        (PromptFormat(), PromptFormat(), PromptFormat(case="upper")),
+        (context("a needle", 30, 0.5), context("a needle", 60, 0.5), context("a needle", 60, 1.0)),
+        (context("a needle", 30, 0.5), context("a needle", 31, 0.5), context("a needle", 20, 0.5)),
+        (1, 1, True),
+    ],
+)
+def test_a_known_input_explains_those_that_have_all_of_it(known: object, more: object, other: object) -> None:
+    entry = input_entry("test_a", known, "", {})
+    assert entry.explains(more)
+    assert not entry.explains(other)
+
+
+def test_what_this_version_makes_otherwise_is_stale() -> None:
+    entry = input_entry("test_a", PromptFormat(), "", {})
+    older = replace(entry, given={**entry.given, "colour": "red"})
+    with pytest.raises(MisuseError, match=r"no layout of this version: .*colour"):
+        older.input  # noqa: B018  # it is made when it is asked for
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ("a" * 30_000, "at most 20000 are read"),
+        (TokenScript((1, 2)), "token ids are another text, or none, for the next tokenizer"),
+        ((1, 2), "a tuple has no form in JSON"),
+        ({0: "no", 1: "yes"}, "a dict has no form in JSON"),
+        (object(), "a object has no form in JSON"),
+    ],
+)
+def test_what_cannot_be_kept_is_said_why(given: object, why: str) -> None:
+    with pytest.raises(MisuseError, match=why):
+        input_entry("test_a", given, "", {})
+
+
+def test_an_entry_is_of_the_test_and_its_input() -> None:
     kept = input_entry("test_a", EditScript(TEXT, (SWAP,)), "AssertionError", {"name": "m"})
     assert kept == Entry("test_a", TEXT, (SWAP,), observed="AssertionError", model={"name": "m"})
     assert kept.input == EditScript(TEXT, (SWAP,))

@@ -199,6 +199,56 @@ def test_the_whole_corpus_is_asked_about_at_once(pytester: pytest.Pytester) -> N
     result.stdout.fnmatch_lines(["*llm corpus: 3 held*"])
 
 
+OTHERS = """
+    from hypothesis import given, settings, strategies as st
+    from pytest_llm.adversarial import prompt_formats, templates, token_edits
+    from pytest_llm.adversarial.token_edit import TokenOperation
+
+    NONE = settings(max_examples=20, database=None, derandomize=True)
+
+    @NONE
+    @given(filled=templates("{who} is {a:job}", who=["Anna", "Bob"], job=["nurse", "engineer"]))
+    def test_template(llm, filled):
+        assert filled.text != "Bob is an engineer"
+
+    @NONE
+    @given(layout=prompt_formats(spacings=["\\n", " || "]))
+    def test_layout(llm, layout):
+        assert layout.spacing == "\\n"
+
+    @NONE
+    @given(script=token_edits([1, 2], operations=[TokenOperation("next", "likely", 1, lambda id: [(id + 1,)], str)]))
+    def test_tokens(llm, script):
+        assert not script.edits
+
+    @NONE
+    @given(one=st.just("a"), two=st.just("b"))
+    def test_two(llm, one, two):
+        assert False
+"""
+
+
+def test_templates_and_layouts_are_kept_and_what_is_not_says_why(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(LLM)
+    pytester.makepyfile(test_words=OTHERS)
+    result = pytester.runpytest_inprocess("--llm-update-corpus")
+    result.assert_outcomes(failed=4)
+    result.stdout.fnmatch_lines(["*llm corpus: 2 new, 2 not kept*"])
+    result.stdout.fnmatch_lines(["test_words.jsonl: test_tokens has one that is not kept: token ids are another text*"])
+    result.stdout.fnmatch_lines(
+        ["test_words.jsonl: test_two has one that is not kept: it draws one, two, and an entry is *"]
+    )
+    entries = {entry.test: entry for entry in stored(pytester).values()}
+    assert set(entries) == {"test_template", "test_layout"}
+    assert entries["test_template"].text == "Bob is an engineer"
+    known = pytester.runpytest_inprocess()
+    known.assert_outcomes(passed=2, failed=2)
+    known.stdout.fnmatch_lines(["*llm corpus: 2 known*"])
+    alone = pytester.runpytest_inprocess("--llm-replay", entries["test_layout"].id)
+    alone.assert_outcomes(failed=1, deselected=3)
+    alone.stdout.fnmatch_lines(["*layout=PromptFormat(*"])
+
+
 ATTACK = """
     from pytest_llm import assert_robust
     from pytest_llm.adversarial.operation import Operation, of_words

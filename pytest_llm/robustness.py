@@ -63,7 +63,8 @@ class RateVerdict(Verdict):
 
     @property
     def held_to(self) -> str:
-        return f"at most {number(self.claim.most)}"
+        known = f", {_counts(self.measurement).known} known" if self.is_excused else ""
+        return f"at most {number(self.claim.most)}{known}"
 
     @property
     def spare(self) -> str:

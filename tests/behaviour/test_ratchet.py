@@ -65,11 +65,12 @@ def test_only_what_is_new_fails_and_what_returned(words: pytest.Pytester) -> Non
     run(words, "GOOD", "--llm-update-corpus").assert_outcomes(failed=1)
     assert states(words) == {GOOD_FILM.id: "open", GOOD_PLAY.id: "open"}
 
-    known = run(words, "GOOD")
+    known = run(words, "GOOD", "-vv")
     known.assert_outcomes(passed=1)
     known.stdout.fnmatch_lines(
         [
             "*llm corpus: 2 known*",
+            "PASSED * attack_success_rate * at most 0, 2 known *",
             "PASSED * attack success rate 0.6667 is over 0, by nothing new: 2 of 3 texts break, all by known counter-examples *",
         ]
     )
@@ -124,6 +125,6 @@ def test_a_record_knows_what_was_known(words: pytest.Pytester) -> None:
     write_corpus(words.path / FILE, [GOOD_FILM, GOOD_PLAY])
     run(words, "GOOD", "--llm-json", "run.json").assert_outcomes(passed=1)
     (words.path / FILE).unlink()
-    again = run(words, "", "--llm-rejudge", "run.json")
+    again = run(words, "", "--llm-rejudge", "run.json", "-vv")
     again.assert_outcomes(passed=1)
     again.stdout.fnmatch_lines(["PASSED * 0.6667 is over 0, by nothing new: *"])

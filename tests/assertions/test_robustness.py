@@ -238,7 +238,7 @@ def test_over_the_limit_only_what_is_new_fails(state: str) -> None:
         "set aside",
         "6 texts that known counter-examples break: 0.5 with them, 0 without",
     )
-    assert (verdict.chance, verdict.spare) == (None, "−0.4")
+    assert (verdict.held_to, verdict.spare, verdict.chance) == ("at most 0.1, 6 known", "−0.4", None)
     assert "a good kind" not in str(verdict)
 
 

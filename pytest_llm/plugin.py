@@ -35,6 +35,7 @@ from pytest_llm.fixtures import (  # noqa: F401  # pytest finds fixtures here
 from pytest_llm.inference.memo import remembering
 from pytest_llm.markers import asked_by, help_lines, is_given
 from pytest_llm.options import pytest_addoption  # noqa: F401  # pytest finds the hook here
+from pytest_llm.progress_bar import ProgressBars, can_be_seen
 from pytest_llm.recording import Recorder, record_verdict, recording
 from pytest_llm.reports.properties import VERDICT, for_people, properties
 
@@ -103,6 +104,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
         distribute(config)
     config.pluginmanager.register(CorpusKeeper(config), "llm_corpus_keeper")
+    if can_be_seen(config):
+        config.pluginmanager.register(ProgressBars(config), "llm_progress_bars")
     for line in help_lines():
         config.addinivalue_line("markers", line)
 

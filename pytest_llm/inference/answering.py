@@ -15,6 +15,7 @@ from pytest_llm.inference.extracting import extract
 from pytest_llm.inference.memory_probe import watch_requests
 from pytest_llm.inference.perturbing import perturb
 from pytest_llm.inference.probe import time_requests
+from pytest_llm.inference.progress import asking_about
 from pytest_llm.inference.scoring import score, window_length
 from pytest_llm.inference.writing import write
 from pytest_llm.models.language_model import AnyModel
@@ -41,6 +42,7 @@ def answer(model: AnyModel, examples: Sequence[Example], task: Task) -> Sequence
     Raises:
         MisuseError: the model has no method that answers this, an example that cannot be asked about, a wrong answer.
     """
+    asking_about(len(examples))
     match task:
         case Score():
             return score(model, examples, task)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeAlias
@@ -23,6 +24,7 @@ from pytest_llm.inference.early_stopping import answer_until_decided
 from pytest_llm.inference.engine import Engine, using
 from pytest_llm.inference.in_batches import fitted_to, refuse_whole, summed
 from pytest_llm.inference.memo import forgetting, remembering
+from pytest_llm.inference.progress import measuring
 from pytest_llm.inference.time_budget import TimeBudget, spending
 from pytest_llm.inference.unfinished import accounting
 from pytest_llm.metrics import metric_named
@@ -137,7 +139,7 @@ def measure(
         made_of=made_of,
     )
     told = accounting(language_model, examples, chosen, conclude, in_order=watch is None)
-    with using(engine), spending(budget), told:
+    with using(engine), spending(budget), told, _shown(metric, chosen, len(examples)):
         if watch is None:
             outputs = answer(language_model, examples, chosen)
         else:
@@ -145,6 +147,11 @@ def measure(
             examples = tuple(examples[place] for place in seen)
     again = partial(_asked_again, language_model, everything, metric, task, engine)
     return conclude(examples, outputs, again=again, stopped=stopped)
+
+
+def _shown(metric: Metric, task: Task, count: int | None) -> AbstractContextManager[None]:
+    """How far it is, for who looks; a request that is timed is alone."""
+    return nullcontext() if isinstance(task, Timed | Watched) else measuring(metric.name, count)
 
 
 def _asked_again(
@@ -179,7 +186,8 @@ def _measured_stream(
         return measurement
     else:
         language_model = as_language_model(model)
-        with using(engine):
+        count = len(pairs) if isinstance(pairs, list) else None
+        with using(engine), _shown(metric, chosen, count):
             done = summed(fitted, pairs, lambda examples: _answered_once(language_model, examples, chosen))
         signature = _signature(metric, language_model, chosen)
         origin, made_of = provenance(language_model), partial(identity, language_model)

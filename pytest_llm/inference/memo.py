@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from pytest_llm.inference.planning import Noted, Outputs, current_planning, state_of
+from pytest_llm.inference.progress import answered
 from pytest_llm.inference.time_budget import is_limited, note_answers, refuse_overrun
 
 if TYPE_CHECKING:
@@ -170,11 +171,15 @@ def remembered(
             return remembered(model, later, request, compute, key, lasting=lasting, effort=effort)
 
         planning.postpone(known.kind, Noted(ask, current_engine(), dict(missing)))
+    left = len(missing)
+    answered(len(wanted) - left, len(wanted))
     for part in known.parts(missing, effort):
         refuse_overrun()
         outputs = compute(list(part.values()))
         known.add(dict(zip(part, outputs, strict=True)))
         note_answers(len(part), kept=known.is_kept)
+        left -= len(part)
+        answered(len(wanted) - left, len(wanted))
     if known.memo is not None:
         known.memo.tally.computed += len(missing)
     return [known.outputs[key(item)] for item in items]

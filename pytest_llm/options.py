@@ -105,6 +105,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="write what was measured to a file, with the statistics of each example and the verdicts",
     )
     group.addoption(
+        "--llm-history",
+        metavar="DIR",
+        help="add what this session measured to a folder that is kept from run to run, a file each; `pytest-llm history DIR` says "
+        "what changes",
+    )
+    group.addoption(
         "--llm-markdown",
         metavar="FILE",
         help="write all verdicts to a file as a Markdown table, what failed first; on GitHub Actions the step's summary gets one "

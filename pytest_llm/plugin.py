@@ -85,6 +85,10 @@ def pytest_configure(config: pytest.Config) -> None:
         _record_run(config)
     if not config.option.collectonly:
         _tell_ci(config)
+        if config.getoption("llm_history") and not hasattr(config, "workerinput"):
+            from pytest_llm.history_writer import HistoryWriter
+
+            config.pluginmanager.register(HistoryWriter.asked_for(config), "llm_history_writer")
     if config.getoption("llm_correction") == "holm":
         from pytest_llm.correcting import correction
 

@@ -20,8 +20,10 @@ def row(test: str = "t.py::a", **others: Any) -> Row:
         "spare": "1",
         "n": 31,
         "sentence": "perplexity 8 is below 9",
-        "model": "tiny, float32 on cpu",
+        "model": "tiny",
+        "device": "float32 on cpu",
         "signature": "perplexity|bos:yes",
+        "data": "0123456789ab",
         "figures": Figures(8.0, 7.0, 9.0, 9.0),
     }
     return Row(test, **{**usual, **others})

@@ -55,6 +55,7 @@ COMMANDS = {
     "ratings": Entry(
         "pytest_llm.command.ratings", "export what is to be rated to Label Studio, import what was said there"
     ),
+    "history": Entry("pytest_llm.command.history", "say how gates went from run to run, and what gets worse slowly"),
     "cache": Entry("pytest_llm.command.cache", "say what is kept of models' answers, check it, remove it"),
 }
 

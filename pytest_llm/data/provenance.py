@@ -15,9 +15,13 @@ class Provenance:
     hardware: str = ""
     """What kind of device it was, where a record says it: `models.devices.device_class`."""
 
+    @property
+    def precision(self) -> str:
+        """The type of the weights, and where they are; empty where that is not known."""
+        return f"{self.dtype} on {self.device}" if self.dtype else ""
+
     def __str__(self) -> str:
-        precision = f"{self.dtype} on {self.device}" if self.dtype else ""
-        return ", ".join(part for part in (self.model, precision) if part)
+        return ", ".join(part for part in (self.model, self.precision) if part)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -11,7 +12,7 @@ from pytest_llm.wording import number
 
 if TYPE_CHECKING:
     from pytest_llm.effort import Effort
-    from pytest_llm.verdict import Verdict
+    from pytest_llm.verdict import Measurement, Verdict
 
 VERDICT = "llm_verdict"
 GATE = "llm_gate"
@@ -62,8 +63,10 @@ def _row(verdict: Verdict, effort: Effort | None) -> dict[str, object]:
         "spare": verdict.spare,
         "n": m.n,
         "sentence": verdict.sentence,
-        "model": str(m.provenance),
+        "model": m.provenance.model,
+        "device": m.provenance.precision,
         "signature": m.signature,
+        "data": _digest(m),
         "figures": {
             "value": m.value,
             "low": None if interval is None else interval.low,
@@ -73,3 +76,11 @@ def _row(verdict: Verdict, effort: Effort | None) -> dict[str, object]:
         },
         "effort": None if effort is None else asdict(effort),
     }
+
+
+def _digest(m: Measurement) -> str:
+    """The same for the same examples in the same order."""
+    digest = hashlib.blake2b(digest_size=6)
+    for example in m.examples:
+        digest.update(f"{example.id}\0{example.content}\0".encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()

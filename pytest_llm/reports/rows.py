@@ -40,9 +40,12 @@ class Row:
     n: int
     sentence: str
     model: str
-    """Its name, type and device."""
+    device: str
+    """The type of the weights, and the device."""
     signature: str
     """The settings, in words."""
+    data: str
+    """A digest of the examples."""
     figures: Figures
     effort: Effort | None = None
     """What measuring took; None where it was not counted."""

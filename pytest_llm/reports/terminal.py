@@ -50,7 +50,7 @@ def summary_lines(
     for row in shown if sentences or verbosity > 1 else ():
         said.append(f"{row.verdict.upper():<12} {printable(row.sentence)}  [{printable(row.test)}]")
         if verbosity > 1:
-            said.append(f"{'':<12} {', '.join(filter(None, map(printable, (row.model, row.signature))))}")
+            said.append(f"{'':<12} {', '.join(filter(None, map(printable, (row.model, row.device, row.signature))))}")
     kinds = {name for _, properties in reports for name, _ in properties}
     if GATE in kinds and (verbosity >= 0 or (correction is not None and correction.fails)):
         from pytest_llm.reports.gates import chance_lines, correction_lines, gates_of

@@ -1,0 +1,1 @@
+"""What sessions measured, one line each, and how a gate's numbers went from run to run. No pytest, no model."""

@@ -1,11 +1,16 @@
-"""Edits that change what a text says, so that a model should notice: negation, other numbers, opposites, a word less."""
+"""Edits that change what a text says, so that a model should notice: negation, other numbers and units, opposites, a word less."""
 
 from __future__ import annotations
 
 from pytest_llm.adversarial.document import Document, is_han
 from pytest_llm.adversarial.operation import Operation, Proposals, Proposer, of_phrases, of_words, together
 from pytest_llm.adversarial.perturbations.lists import alternatives, groups, in_case_of
-from pytest_llm.adversarial.perturbations.numbers import other_chinese_numbers, other_numbers
+from pytest_llm.adversarial.perturbations.numbers import (
+    other_chinese_numbers,
+    other_chinese_units,
+    other_numbers,
+    other_units,
+)
 
 _AUXILIARIES = frozenset({
     "am", "is", "are", "was", "were", "can", "could", "will", "would", "should", "must", "may", "might", "do", "does", "did",
@@ -88,6 +93,7 @@ MEANING = (
     _meaning("negate", negated),
     _meaning("affirm", affirmed),
     _meaning("number", together(of_words(other_numbers), other_chinese_numbers)),
+    _meaning("unit", together(other_units, other_chinese_units)),
     _meaning("drop", dropped),
     _meaning("opposite", together(of_words(alternatives("english_opposites.txt")), of_phrases(_HAN_OPPOSITES))),
 )

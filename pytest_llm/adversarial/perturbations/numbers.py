@@ -1,4 +1,4 @@
-"""Numbers in words and in digits, English and Chinese."""
+"""Numbers in words and in digits, other numbers, other units behind them, English and Chinese."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 
 from pytest_llm.adversarial.document import Document
-from pytest_llm.adversarial.operation import Proposals
-from pytest_llm.adversarial.perturbations.lists import in_case_of
+from pytest_llm.adversarial.operation import Proposals, of_phrases
+from pytest_llm.adversarial.perturbations.lists import alternatives, in_case_of, table
 
 _SMALL = (
     *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
@@ -72,6 +72,23 @@ def other_numbers(word: str) -> Iterator[str]:
     elif NUMBERS.get(word.lower(), 1) != 1:
         value = NUMBERS[word.lower()]
         yield from (in_case_of(word, SPELT[other]) for other in (value + 1, value - 1) if other in SPELT)
+
+
+def other_units(document: Document, site: int) -> Proposals:
+    """Another unit of the same quantity behind a number: 5 km as 5 m."""
+    start, end = document.words[site]
+    before, text = document.words[site - 1] if site else (0, 0), document.text
+    number = text[slice(*before)]
+    is_number = number.lower() in NUMBERS or re.fullmatch("[0-9]+", number) is not None
+    if is_number and text[before[1] : start] in (" ", "\u00a0"):
+        yield from ((start, end, unit) for unit in alternatives("english_units.txt")(text[start:end]))
+
+
+def other_chinese_units(document: Document, site: int) -> Proposals:
+    """Another unit of the same quantity behind a number: 五公里 as 五米."""
+    before = document.text[: document.words[site][0]].removesuffix("个")[-1:]
+    if before and (before in HAN_DIGITS + "两百千万" or before.isdigit()):
+        yield from of_phrases(table("chinese_units.txt"))(document, site)
 
 
 def other_chinese_numbers(document: Document, site: int) -> Proposals:

@@ -1,4 +1,4 @@
-"""Other words for the same: synonyms, contractions, numbers, names, spellings; and words twice, in disorder, or between."""
+"""Other words for the same: synonyms, contractions, numbers, dates, names, pronouns, spellings; words twice, in disorder, between."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from functools import cache
 from pytest_llm.adversarial.articles import article
 from pytest_llm.adversarial.document import Document, has_han, is_han
 from pytest_llm.adversarial.operation import Operation, Proposals, Proposer, of_phrases, of_words, together
+from pytest_llm.adversarial.perturbations.dates import rewritten_dates
 from pytest_llm.adversarial.perturbations.lists import alternatives, groups, in_case_of, table
 from pytest_llm.adversarial.perturbations.numbers import chinese_numbers, grouped, in_digits, in_words
+from pytest_llm.adversarial.perturbations.pronouns import swapped_pronouns
 
 _FILLERS = ("really", "just", "basically", "um,", "you know,")
 _FILLERS_HAN = ("嗯，", "那个，", "其实")
@@ -110,6 +112,7 @@ WORDS = (
     _word("contraction", together(contracted, of_words(expanded)), 1),
     _word("number", together(_english(together(of_words(in_digits), of_words(in_words))), chinese_numbers), 1),
     _word("number_format", of_words(grouped), 1),
+    _word("date", rewritten_dates, 1),
     _word("spelling", of_words(alternatives("english_spellings.txt")), 1),
     _word("script", of_words(traditional), 1),
     _word(
@@ -117,6 +120,7 @@ WORDS = (
     ),
     _word("name", together(of_words(alternatives("english_names.txt")), _phrases("chinese_names.txt"))),
     _word("city", together(of_words(alternatives("english_cities.txt")), _phrases("chinese_cities.txt"))),
+    _word("pronoun", swapped_pronouns),
     _word("filler", filler),
     _word("inflection", of_words(alternatives("english_inflections.txt")), 3),
     _word("repeat", of_words(repeated), 3),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from pytest_llm.adversarial.counter_example import CounterExample, Finding, Queries
@@ -128,21 +129,19 @@ def attack_texts(
                 )
             else:
                 state, exact = "held", False
-        stored: tuple[EditScript, ...] = ()
-        if known is not None and state != "skipped":
-            smallest = None if found is None else found.script
-            stored = tuple(_no_larger(known.get(seed.text, ()), tables[place], smallest))
-            state = "broken" if stored else state
-        attacks[seed.id] = Attack(seed, state, exact, scorer.queries(place), flips[place], found, stored)
+        became = Attack(seed, state, exact, scorer.queries(place), flips[place], found)
+        attacks[seed.id] = _known_to_break(became, tables[place], (known or {}).get(seed.text, ()))
     of_each = (attacks.get(example.id, Attack(example, "skipped", True, Queries())) for example in examples)
     return Attacks(tuple(of_each), scorer.total)
 
 
-def _no_larger(known: Sequence[EditScript], table: CandidateTable, found: EditScript | None) -> Iterator[EditScript]:
-    """Of the stored scripts those of this attack that take no more than what was found."""
-    for script in known:
-        if table.takes(script) and (found is None or table.size(script) <= table.size(found)):
-            yield script
+def _known_to_break(attack: Attack, table: CandidateTable, known: Sequence[EditScript]) -> Attack:
+    """The attack with those of the stored scripts that are of it, and take no more than what was found."""
+    if attack.state == "skipped":
+        return attack
+    most = (math.inf, math.inf) if attack.counter_example is None else table.size(attack.counter_example.script)
+    stored = tuple(script for script in known if table.takes(script) and table.size(script) <= most)
+    return replace(attack, state="broken", known=stored) if stored else attack
 
 
 def _flips(model: AnyModel, relation: Relation, seeds: Sequence[Example], clean: Sequence[Any]) -> list[bool]:

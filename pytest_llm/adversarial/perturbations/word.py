@@ -1,4 +1,4 @@
-"""Other words for the same: synonyms, contractions, numbers, dates, names, pronouns, spellings; words twice, in disorder, between."""
+"""Other words for the same: synonyms, contractions, numbers, dates, names, pronouns, spellings; and words twice or in disorder."""
 
 from __future__ import annotations
 

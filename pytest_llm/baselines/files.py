@@ -1,6 +1,7 @@
 """Baselines as files: a JSON that a pull request shows, and beside it the arrays, held together by a checksum.
 
-Both are written whole or not at all, and equal baselines are equal bytes.
+Both are written whole or not at all, and equal baselines are equal bytes. The JSON has a checksum of its own, so that half of
+a merge, or a number that was set right by hand, is no baseline.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import hashlib
 import io
 import json
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -56,10 +58,15 @@ def read(path: Path) -> Baseline:
         MisuseError: a file is missing, damaged, of a later version, or the two do not belong together.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(_bounded(path).decode("utf-8"))
         if content["format"] != FORMAT:
             raise MisuseError(f"the baseline {path} has format {content['format']!r}, this version reads {FORMAT}")
-        raw = path.with_suffix(".npz").read_bytes()
+        if content.pop("checksum", None) != checksum_of(content):
+            raise MisuseError(
+                f"the baseline {path} is not as it was written (other checksum): restore it, or record it again with "
+                f"--llm-update-baselines"
+            )
+        raw = _bounded(path.with_suffix(".npz"))
         if hashlib.sha256(raw).hexdigest() != content["arrays"]:
             raise MisuseError(
                 f"the baseline {path} does not belong to the {path.with_suffix('.npz').name} beside it (other checksum): "
@@ -68,11 +75,22 @@ def read(path: Path) -> Baseline:
         return _baseline(content, raw)
     except MisuseError:
         raise
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, zipfile.BadZipFile) as error:
         raise MisuseError(
             f"the baseline {path} cannot be read ({type(error).__name__}: {error}): restore it, or record it again with "
             f"--llm-update-baselines"
         ) from None
+
+
+def _bounded(path: Path) -> bytes:
+    if (size := path.stat().st_size) > MOST_BYTES:
+        raise ValueError(f"{path.name} has {size:,} bytes; {MOST_BYTES:,} are accepted")
+    return path.read_bytes()
+
+
+def checksum_of(content: Mapping[str, Any]) -> str:
+    """Of all members but this one, as they are, not as they are laid out."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode("ascii")).hexdigest()
 
 
 def _text(baseline: Baseline, checksum: str) -> str:
@@ -102,7 +120,8 @@ def _text(baseline: Baseline, checksum: str) -> str:
             "runs": list(baseline.noise.values),
             "standard_deviation": baseline.noise.deviation(),  # for readers
         }
-    return json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    whole = {**content, "checksum": checksum_of(content)}
+    return json.dumps(whole, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def _packed(baseline: Baseline) -> bytes:
@@ -119,6 +138,9 @@ def _packed(baseline: Baseline) -> bytes:
 
 
 def _baseline(content: dict[str, Any], raw: bytes) -> Baseline:
+    with zipfile.ZipFile(io.BytesIO(raw)) as packed:
+        if (size := sum(member.file_size for member in packed.infolist())) > MOST_BYTES:
+            raise ValueError(f"its arrays unpack to {size:,} bytes; {MOST_BYTES:,} are accepted")
     with np.load(io.BytesIO(raw), allow_pickle=False) as arrays:
         ids, contents, statistics = (arrays[name] for name in ("ids", "contents", "statistics"))
         units = arrays["units"] if "units" in arrays else ids[:0]

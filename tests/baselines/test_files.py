@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pytest_llm.baselines import files
 from pytest_llm.baselines.baseline import Baseline, as_baseline, as_measurement, refuse_unfit
 from pytest_llm.baselines.comparability import differences
-from pytest_llm.baselines.files import read, write
+from pytest_llm.baselines.files import checksum_of, read, write
 from pytest_llm.data.provenance import Identity
 from pytest_llm.errors import MisuseError
 from pytest_llm.statistics.repeats import Noise
@@ -31,6 +32,13 @@ def path(tmp_path: Path, baseline: Baseline) -> Path:
     there = tmp_path / "main" / "test_it.perplexity@cpu.json"
     write(there, baseline)
     return there
+
+
+def altered(path: Path, **changes: object) -> None:
+    """Write other members, as one would who means to: with the checksum that belongs to them."""
+    content = {**json.loads(path.read_text(encoding="utf-8")), **changes}
+    del content["checksum"]
+    path.write_text(json.dumps({**content, "checksum": checksum_of(content)}), encoding="utf-8")
 
 
 def test_what_is_written_is_what_is_read(path: Path, baseline: Baseline) -> None:
@@ -79,8 +87,7 @@ def test_the_noise_of_a_model_is_kept_with_its_baseline(path: Path, baseline: Ba
 
 @pytest.mark.parametrize("noise", [{}, None, {"runs": [1]}, {"runs": ["a", "b"]}, {"runs": [1, float("nan")]}])
 def test_noise_that_is_none_is_refused(path: Path, noise: object) -> None:
-    content = json.loads(path.read_text(encoding="utf-8"))
-    path.write_text(json.dumps({**content, "noise": noise}), encoding="utf-8")
+    altered(path, noise=noise)
     with pytest.raises(MisuseError):
         read(path)
 
@@ -126,8 +133,54 @@ def test_arrays_with_a_flipped_bit_are_refused(path: Path, byte: int) -> None:
 def test_a_json_that_is_none_of_ours_is_refused(path: Path, content: str) -> None:
     path.write_text(content, encoding="utf-8")
     with pytest.raises(
-        MisuseError, match=r"the baseline .*test_it.perplexity@cpu.json (cannot be read|does not belong)"
+        MisuseError, match=r"the baseline .*test_it.perplexity@cpu.json (cannot be read|is not as it was written)"
     ):
+        read(path)
+
+
+def test_a_number_that_was_set_right_by_hand_is_refused(path: Path) -> None:
+    content = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**content, "value": content["value"] / 2}), encoding="utf-8")
+    with pytest.raises(
+        MisuseError, match=r"is not as it was written \(other checksum\): restore it, or record it again"
+    ):
+        read(path)
+
+
+def test_how_it_is_laid_out_does_not_matter(path: Path, baseline: Baseline) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8"))), encoding="utf-8")
+    assert read(path).value == baseline.value
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_no_mutation_passes_silently(path: Path, seed: int) -> None:
+    """A byte, a line or the end of either file: what is read is what was written, or nothing is."""
+    random, before = np.random.default_rng(seed), path.read_bytes()
+    file = path if seed % 4 else path.with_suffix(".npz")
+    content = bytearray(file.read_bytes())
+    place = int(random.integers(len(content)))
+    match seed % 3:
+        case 0:
+            content[place] = int(random.integers(256))
+        case 1:
+            del content[place : place + int(random.integers(1, 40))]
+        case 2:
+            content[place:place] = content[: int(random.integers(1, 40))]
+    file.write_bytes(content)
+    try:
+        write(path, read(path))
+    except MisuseError as error:
+        assert str(path.parent) in str(error)  # noqa: PT017  # most are refused; the others were changes of nothing
+    else:
+        assert path.read_bytes() == before
+
+
+def test_more_than_anybody_would_commit_is_not_unpacked(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "MOST_BYTES", path.with_suffix(".npz").stat().st_size)
+    with pytest.raises(MisuseError, match=r"its arrays unpack to [\d,]+ bytes; [\d,]+ are accepted"):
+        read(path)
+    monkeypatch.setattr(files, "MOST_BYTES", 100)
+    with pytest.raises(MisuseError, match=r"test_it\.perplexity@cpu\.json has [\d,]+ bytes; 100 are accepted"):
         read(path)
 
 
@@ -139,15 +192,13 @@ def test_one_file_without_the_other_is_refused(path: Path, missing: str) -> None
 
 
 def test_a_later_format_is_refused(path: Path) -> None:
-    content = json.loads(path.read_text(encoding="utf-8"))
-    path.write_text(json.dumps({**content, "format": 2}), encoding="utf-8")
+    altered(path, format=2)
     with pytest.raises(MisuseError, match="has format 2, this version reads 1"):
         read(path)
 
 
 def test_a_number_of_examples_that_is_not_so_is_refused(path: Path) -> None:
-    content = json.loads(path.read_text(encoding="utf-8"))
-    path.write_text(json.dumps({**content, "examples": 11}), encoding="utf-8")
+    altered(path, examples=11)
     with pytest.raises(MisuseError, match="11 examples are announced, 12 are there"):
         read(path)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
+from pytest_llm.baselines.files import read, write
 
 MODEL = """
     import os
@@ -154,8 +156,7 @@ def test_missing_leaves_what_is_there_as_it_is(project: pytest.Pytester, monkeyp
 
 def test_changed_does_not_touch_what_says_the_same(project: pytest.Pytester) -> None:
     path = recorded(project)
-    content = json.loads(path.read_text())
-    path.write_text(json.dumps({**content, "recorded": {"date": "2001-01-01"}}))
+    write(path, replace(read(path), recorded={"date": "2001-01-01"}))
     result = run(project, "--llm-update-baselines=changed")
     result.stdout.fnmatch_lines(["PASSED *"])
     assert "2001-01-01" in path.read_text()
@@ -163,7 +164,7 @@ def test_changed_does_not_touch_what_says_the_same(project: pytest.Pytester) -> 
 
 def test_all_writes_every_one_again(project: pytest.Pytester) -> None:
     path = recorded(project)
-    path.write_text(path.read_text().replace(json.loads(path.read_text())["recorded"]["date"], "2001-01-01"))
+    write(path, replace(read(path), recorded={"date": "2001-01-01"}))
     run(project, "--llm-update-baselines=all").assert_outcomes(passed=1)
     assert "2001-01-01" not in path.read_text()
 

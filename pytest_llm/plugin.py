@@ -37,6 +37,7 @@ from pytest_llm.markers import asked_by, help_lines, is_given
 from pytest_llm.options import pytest_addoption  # noqa: F401  # pytest finds the hook here
 from pytest_llm.progress_bar import ProgressBars, can_be_seen
 from pytest_llm.recording import Recorder, record_verdict, recording
+from pytest_llm.releasing import FrameReleaser
 from pytest_llm.reports.properties import VERDICT, for_people, properties
 
 if TYPE_CHECKING:
@@ -108,6 +109,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
         distribute(config)
     config.pluginmanager.register(CorpusKeeper(config), "llm_corpus_keeper")
+    config.pluginmanager.register(FrameReleaser(), "llm_frame_releaser")
     if can_be_seen(config):
         config.pluginmanager.register(ProgressBars(config), "llm_progress_bars")
     for line in help_lines():

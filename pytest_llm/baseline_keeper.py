@@ -47,6 +47,7 @@ class BaselineKeeper:
         from pytest_llm.baselines.files import write_encoded
 
         place, text, arrays = getattr(report, _RECORDED)
+        delattr(report, _RECORDED)  # pytest keeps all reports until the session ends
         try:
             write_encoded(Path(os.path.normpath(self.root / place)), text, arrays)
         except OSError as error:

@@ -86,8 +86,10 @@ class CiReporter:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         rows = [row for of_test in self.rows.values() for row in of_test]
-        if rows and (self.telling.markdown or self.telling.summary):
-            self._write(markdown(rows, self.failures), session)
+        unfinished = session.config.pluginmanager.get_plugin("llm_unfinished")
+        missing = [] if unfinished is None else list(unfinished.lines(session.config))
+        if (rows or missing) and (self.telling.markdown or self.telling.summary):
+            self._write(markdown(rows, self.failures, missing), session)
         code = self.telling.exit_code
         if code is not None and session.exitstatus == pytest.ExitCode.TESTS_FAILED and not self.others_failed:
             session.exitstatus = code

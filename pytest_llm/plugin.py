@@ -39,6 +39,7 @@ from pytest_llm.progress_bar import ProgressBars, can_be_seen
 from pytest_llm.recording import Recorder, record_verdict, recording
 from pytest_llm.releasing import FrameReleaser
 from pytest_llm.reports.properties import VERDICT, for_people, properties
+from pytest_llm.unfinished import UnfinishedTests
 
 if TYPE_CHECKING:
     from pytest_llm.baselines.shelf import Shelf
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from pytest_llm.tolerances import NoRegression
     from pytest_llm.verdict import Verdict
 
+UNFINISHED = "llm_unfinished"
 BASELINE_KEEPER = "llm_baseline_keeper"
 MISUSE = pytest.StashKey[str]()
 MARKERS_FAILED = pytest.StashKey[bool]()
@@ -90,6 +92,8 @@ def pytest_configure(config: pytest.Config) -> None:
             from pytest_llm.history_writer import HistoryWriter
 
             config.pluginmanager.register(HistoryWriter.asked_for(config), "llm_history_writer")
+        if not hasattr(config, "workerinput"):
+            config.pluginmanager.register(UnfinishedTests(), UNFINISHED)
     if config.getoption("llm_correction") == "holm":
         from pytest_llm.correcting import correction
 

@@ -1,7 +1,8 @@
 """`--llm-json FILE`: two plugins that are registered where it is given.
 
-`NoteTaker` works in each process that runs tests and hangs what a test measured on its report, which xdist carries to the
-controller. A `Gatherer` collects it there: `RecordWriter` writes the file when the session ends, however it ends.
+`NoteTaker` works in each process that runs tests and sends what a test measures as it is measured, so that it is kept whatever
+becomes of the test, of its worker or of the session. A `Gatherer` collects it in the process that has the terminal: `RecordWriter`
+writes the file when the session ends, however it ends.
 """
 
 from __future__ import annotations
@@ -13,13 +14,34 @@ import pytest
 
 from pytest_llm.baselines.comparing import recorded_now
 from pytest_llm.data.whole_file import write_whole
+from pytest_llm.interim import tell
 from pytest_llm.recording import listening
 from pytest_llm.records.excerpts import Excerpts
 from pytest_llm.records.notes import Notes
 from pytest_llm.records.run_record import OUTCOMES, TestResult, record_text
+from pytest_llm.verdict import Measurement, Verdict
 
 NOTES = pytest.StashKey[Notes]()
-_RESULTS = "llm_results"
+_NOTED, _EXCERPTS = "llm_noted", "llm_excerpts"
+
+
+class SentNotes(Notes):
+    """Notes that are sent one by one: of which kind, which one, and the text."""
+
+    def __init__(self, item: pytest.Item, excerpts: Excerpts | None) -> None:
+        super().__init__(excerpts)
+        self._item = item
+
+    def measured(self, measurement: Measurement, *, aside: bool) -> None:
+        super().measured(measurement, aside=aside)
+        self._send("measurements", self.measurements)
+
+    def judged(self, verdict: Verdict) -> None:
+        super().judged(verdict)
+        self._send("verdicts", self.verdicts)
+
+    def _send(self, kind: str, texts: list[str]) -> None:
+        tell(self._item, **{_NOTED: (kind, len(texts) - 1, texts[-1])})
 
 
 class NoteTaker:
@@ -34,7 +56,7 @@ class NoteTaker:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
-        notes = item.stash[NOTES] = Notes(Excerpts() if self.excerpts else None)
+        notes = item.stash[NOTES] = SentNotes(item, Excerpts() if self.excerpts else None)
         with listening(notes):
             return (yield)
 
@@ -44,8 +66,8 @@ class NoteTaker:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
         if call.when == "call" and (notes := item.stash.get(NOTES, None)):
-            excerpts = [notes.excerpts.line()] if notes.excerpts else []
-            setattr(report, _RESULTS, (notes.measurements, notes.verdicts, excerpts))
+            if notes.excerpts:
+                setattr(report, _EXCERPTS, notes.excerpts.line())
             del item.stash[NOTES]
         return report
 
@@ -74,8 +96,11 @@ class Gatherer:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         result = self.results.setdefault(report.nodeid, TestResult(report.nodeid, "interrupted"))
-        if hasattr(report, _RESULTS):
-            result.measurements, result.verdicts, result.excerpts = map(list, getattr(report, _RESULTS))
+        if hasattr(report, _NOTED):
+            kind, place, text = getattr(report, _NOTED)
+            getattr(result, kind)[place:] = [text]  # a test that is run again begins with the first
+        if hasattr(report, _EXCERPTS):
+            result.excerpts = [getattr(report, _EXCERPTS)]
         result.reported = _outcome(report, result.reported)
         if result.reported == "crashed":  # with its worker: nothing will be heard of it any more
             result.outcome = "crashed"
@@ -118,8 +143,6 @@ class RecordWriter(Gatherer):
             return
         count = sum(len(test.measurements) for test in tests)
         self.told.append(f"llm record of {count} measurement{'s' * (count != 1)}: {self.path}")
-        if unfinished := [test.id for test in tests if not OUTCOMES[test.outcome]]:
-            self.told.append(f"{len(unfinished)} of {len(tests)} tests did not come to their end")
 
 
 def _outcome(report: pytest.TestReport, before: str) -> str:

@@ -18,7 +18,7 @@ import numpy as np
 
 from pytest_llm.baselines.baseline import Baseline
 from pytest_llm.data.provenance import Identity, Provenance
-from pytest_llm.data.whole_file import write_whole
+from pytest_llm.data.whole_file import undisturbed, write_whole
 from pytest_llm.errors import MisuseError
 from pytest_llm.statistics.repeats import Noise
 
@@ -33,9 +33,10 @@ def write(path: Path, baseline: Baseline) -> None:
 
 
 def write_encoded(path: Path, text: bytes, arrays: bytes) -> None:
-    """Write what `encoded` gave."""
-    write_whole(path.with_suffix(".npz"), arrays)
-    write_whole(path, text)
+    """Write what `encoded` gave: both files, also if Ctrl-C is pressed between them."""
+    with undisturbed():
+        write_whole(path.with_suffix(".npz"), arrays)
+        write_whole(path, text)
 
 
 def encoded(baseline: Baseline) -> tuple[bytes, bytes]:

@@ -18,16 +18,17 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~-])")
 _FENCE = re.compile(r"`{3,}")
 
 
-def markdown(rows: Sequence[Row], failures: Mapping[str, str]) -> str:
+def markdown(rows: Sequence[Row], failures: Mapping[str, str], missing: Sequence[str] = ()) -> str:
     """A table, and below it the messages of tests that failed.
 
     Args:
         rows: a verdict each.
         failures: by the id of a test what it says of its failure.
+        missing: what is said of tests that did not come to their end, in lines.
     """
     kept: list[str] = []
     left = MOST_BYTES
-    for line in (*_table(rows), "", *_messages(rows, failures)):
+    for line in (*_table(rows, missing), "", *_messages(rows, failures)):
         left -= len(line.encode("utf-8", "replace")) + 1
         if left < 0:
             kept += ["", "There is more than a summary may hold; the log has all of it."]
@@ -36,10 +37,12 @@ def markdown(rows: Sequence[Row], failures: Mapping[str, str]) -> str:
     return "\n".join(kept).rstrip() + "\n"
 
 
-def _table(rows: Sequence[Row]) -> Iterator[str]:
+def _table(rows: Sequence[Row], missing: Sequence[str]) -> Iterator[str]:
     failed = sum(not row.passed for row in rows)
     yield f"### Language model quality: {f'{failed} of {len(rows)} gates failed' if failed else f'{len(rows)} gates passed'}"
     yield ""
+    if missing:
+        yield from (f"⚠️ {'<br>'.join(map(escaped, missing))}", "")
     yield _line(_HEAD)
     yield _line(["---"] * len(_HEAD))
     for row in sorted(rows, key=lambda row: (row.passed, not row.warns)):

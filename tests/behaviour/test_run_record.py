@@ -100,7 +100,7 @@ def test_it_reads_back_with_statistics_ids_clusters_and_hashes_but_no_texts(proj
 def test_a_run_that_stops_early_says_which_tests_did_not_run(project: pytest.Pytester) -> None:
     project.makepyfile(SUITE)
     result = run(project, "-x")
-    result.stdout.fnmatch_lines(["*6 of 8 tests did not come to their end*"])
+    result.stdout.fnmatch_lines(["*6 of 8 tests did not come to their end, 6 of them were not begun*"])
     tests = recorded(project)
     assert tests["test_passes"]["outcome"] == "passed"
     assert len(tests["test_fails"]["measurements"]) == 2

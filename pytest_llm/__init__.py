@@ -21,6 +21,7 @@ The path of one assertion, top to bottom:
     stopping      deciding a gate before all of the data is seen
     statistics    how sure a number is, and a change
     data          examples, and where they come from
+    rating        a page on which people say what is better, for the metrics that judge that
 
 The edge: `plugin` (pytest's hooks), `fixtures`, `markers`, `thresholds`, `tolerances`, `reports`.
 

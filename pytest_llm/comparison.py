@@ -94,9 +94,7 @@ class Comparison:
 
     def worded(self, drop: float) -> str:
         """A drop as people say it: a share where errors are relative, else in the metric's own unit."""
-        if not self.is_log:
-            return number(abs(drop))
-        return f"{100 * math.expm1(abs(drop)):.3g} %" if abs(drop) < 50 else "beyond all measure"
+        return worded_drop(drop, self.is_log)
 
     def reach(self, alpha: float) -> float | None:
         """The drop that noise alone exceeds, from run to run, with probability alpha; None where that is not known."""
@@ -115,3 +113,10 @@ class Comparison:
     def as_drop(self, amount: Amount) -> float:
         """What is tolerated of the whole, on the scale of `drop`."""
         return amount.as_drop(self.value, self.measurement.lower_is_better, self.is_log)
+
+
+def worded_drop(drop: float, is_log: bool) -> str:
+    """As `Comparison.worded` says it."""
+    if not is_log:
+        return number(abs(drop))
+    return f"{100 * math.expm1(abs(drop)):.3g} %" if abs(drop) < 50 else "beyond all measure"

@@ -111,6 +111,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "what changes",
     )
     group.addoption(
+        "--llm-html",
+        metavar="FILE",
+        help="write the run as a page, one file: intervals against limits, changes of single examples, the worst ones with their "
+        "texts",
+    )
+    group.addoption(
         "--llm-markdown",
         metavar="FILE",
         help="write all verdicts to a file as a Markdown table, what failed first; on GitHub Actions the step's summary gets one "

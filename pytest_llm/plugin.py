@@ -84,14 +84,12 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_llm.rejudging import rejudge
 
         config.pluginmanager.register(rejudge(config), "llm_rejudge")
-    if config.getoption("llm_json") and not config.option.collectonly:
-        _record_run(config)
     if not config.option.collectonly:
-        _tell_ci(config)
-        if config.getoption("llm_history") and not hasattr(config, "workerinput"):
-            from pytest_llm.history_writer import HistoryWriter
+        if any(map(config.getoption, ("llm_json", "llm_html", "llm_history"))):
+            from pytest_llm.session_files import register_writers
 
-            config.pluginmanager.register(HistoryWriter.asked_for(config), "llm_history_writer")
+            register_writers(config, {"tier": asking.tier.name} if asking.tier else {})
+        _tell_ci(config)
         if not hasattr(config, "workerinput"):
             config.pluginmanager.register(UnfinishedTests(), UNFINISHED)
     if config.getoption("llm_correction") == "holm":
@@ -120,31 +118,18 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", line)
 
 
-def _record_run(config: pytest.Config) -> None:
-    from pytest_llm.run_recorder import NoteTaker, RecordWriter
-
-    config.pluginmanager.register(NoteTaker(), "llm_note_taker")
-    if not hasattr(config, "workerinput"):
-        path = config.invocation_params.dir / config.getoption("llm_json")
-        if path.is_dir():
-            raise pytest.UsageError(f"--llm-json: {path} is a folder; expected the name of a file")
-        tier = config.stash[ASKING].tier
-        config.pluginmanager.register(RecordWriter(path, {"tier": tier.name} if tier else {}), "llm_record_writer")
-
-
 def _tell_ci(config: pytest.Config) -> None:
     file, exit_code = config.getoption("llm_markdown"), config.getoption("llm_gate_exit_code")
     on_github = os.environ.get("GITHUB_ACTIONS") == "true"
     if file is None and exit_code is None and not on_github:
         return
     from pytest_llm.ci_reporter import CiReporter, GateWatcher, Telling
+    from pytest_llm.session_files import path_of
 
     if exit_code is not None:
         config.pluginmanager.register(GateWatcher(MARKERS_FAILED), "llm_gate_watcher")
     if not hasattr(config, "workerinput"):
-        path = None if file is None else config.invocation_params.dir / file
-        if path is not None and path.is_dir():
-            raise pytest.UsageError(f"--llm-markdown: {path} is a folder; expected the name of a file")
+        path = None if file is None else path_of(config, "--llm-markdown", file)
         summary = os.environ.get("GITHUB_STEP_SUMMARY") if on_github else None
         telling = Telling(path, Path(summary) if summary else None, on_github, exit_code)
         config.pluginmanager.register(CiReporter(telling), "llm_ci_reporter")

@@ -32,7 +32,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_models_data_and_types_are_in_the_wheel(installed: Path) -> None:
     models = [f"embedded/models/tiny-{kind}/model.safetensors" for kind in ("decoder", "encoder", "encoder-decoder")]
-    for name in ("py.typed", *models, "embedded/data/held_out.jsonl"):
+    templates = [f"reports/html/templates/{name}" for name in ("page.html", "gate.html", "style.css", "page.js")]
+    for name in ("py.typed", *models, "embedded/data/held_out.jsonl", *templates):
         assert (installed / "pytest_llm" / name).is_file()
     for name in ("templates/question.html", "static/rate.css", "static/rate.js"):
         assert (installed / "pytest_llm" / "rating" / name).is_file()

@@ -19,7 +19,7 @@ def visible(text: str) -> str:
     Letters of alphabets that have letters like Latin ones are named within words that are otherwise Latin.
     """
     return "".join(
-        _named(character) if _is_unseen(character) or _is_disguised(text, place) else character
+        _named(character) if _is_unseen(character) or is_disguised(text, place) else character
         for place, character in enumerate(text)
     )
 
@@ -43,7 +43,7 @@ def _is_unseen(character: str) -> bool:
     return character != " " and unicodedata.category(character).startswith(_UNSEEN)
 
 
-def _is_disguised(text: str, place: int) -> bool:
+def is_disguised(text: str, place: int) -> bool:
     """Whether a letter stands beside Latin ones and looks like one, but is none."""
     character = text[place]
     if character.isascii() or not unicodedata.name(character, "").startswith(_LIKE_LATIN):

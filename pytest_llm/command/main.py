@@ -56,6 +56,7 @@ COMMANDS = {
         "pytest_llm.command.ratings", "export what is to be rated to Label Studio, import what was said there"
     ),
     "history": Entry("pytest_llm.command.history", "say how gates went from run to run, and what gets worse slowly"),
+    "report": Entry("pytest_llm.command.report", "make a page (HTML) of a run that was recorded"),
     "cache": Entry("pytest_llm.command.cache", "say what is kept of models' answers, check it, remove it"),
 }
 

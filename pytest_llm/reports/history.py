@@ -27,10 +27,11 @@ def lines(series: Series) -> Iterator[str]:
         f"  {sparkline([point.gate.value for point in points])}  {number(first.gate.value)} → {number(last.value)}, "
         f"{len(points)} run{'s' * (len(points) != 1)}, {when}{failures}{limit}"
     )
-    yield from (f"  {title:<9} {text}" for title, text in _findings(series))
+    yield from (f"  {title:<9} {text}" for title, text in findings(series))
 
 
-def _findings(series: Series) -> Iterator[tuple[str, str]]:
+def findings(series: Series) -> Iterator[tuple[str, str]]:
+    """Pairs of a title and a line: changes, the slope, a drift, models that came after each other."""
     found, points = series.course, series.finite
     for change in found.changes:
         way = "worse" if series.is_worse(change.after - change.before) else "better"

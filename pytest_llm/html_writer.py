@@ -1,0 +1,63 @@
+"""`--llm-html FILE`: the run as a page, written when the session ends, however it ends."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_llm.baselines.comparing import recorded_now
+from pytest_llm.data.whole_file import write_whole
+from pytest_llm.errors import MisuseError
+from pytest_llm.records.excerpts import Excerpts
+from pytest_llm.records.run_record import record_text, run_record
+from pytest_llm.run_recorder import Gatherer
+
+if TYPE_CHECKING:
+    from pytest_llm.history.series import Series
+
+
+class HtmlWriter(Gatherer):
+    """Makes the page of what a record of the session says, and of texts that no record has.
+
+    Args:
+        path: of the file.
+        about: of the session, what is told beside date, commit and versions.
+        history: the folder of `--llm-history`; its own plugin has to be registered before, so that this session is in it.
+    """
+
+    def __init__(self, path: Path, about: Mapping[str, str], history: Path | None) -> None:
+        super().__init__()
+        self.path = path
+        self.about = about
+        self.history = history
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        from pytest_llm.reports.html.page import page
+
+        tests = self.tests()
+        run = run_record(json.loads(record_text({**recorded_now(), **self.about}, tests)), Path("this run"))
+        excerpts = {test.id: Excerpts.of(line) for test in tests for line in test.excerpts}
+        try:
+            write_whole(self.path, page(run, excerpts, self._series()).encode("utf-8", "replace"))
+        except OSError as error:
+            session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
+            self.told.append(f"--llm-html: {self.path} could not be written: {error}")
+            return
+        self.told.append(f"llm report: {self.path}")
+
+    def _series(self) -> list[Series]:
+        if self.history is None or not self.history.is_dir():
+            return []
+        from pytest_llm.history.files import read_runs
+        from pytest_llm.history.series import series_of
+
+        try:
+            return series_of(read_runs(self.history))
+        except MisuseError as error:
+            self.told.append(f"--llm-html: the page has no history: {error}")
+            return []

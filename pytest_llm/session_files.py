@@ -1,0 +1,53 @@
+"""What a session writes about itself: `--llm-json`, `--llm-history`, `--llm-html`, each by a plugin where it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+
+def register_writers(config: pytest.Config, about: Mapping[str, str]) -> None:
+    """Register those that the command line asks for; on xdist workers that which takes notes alone.
+
+    Args:
+        config: of the session.
+        about: of the session, what is told beside date, commit and versions.
+
+    Raises:
+        UsageError: a file is a folder, or a folder a file.
+    """
+    record, page, history = (config.getoption(name) for name in ("llm_json", "llm_html", "llm_history"))
+    plugins = config.pluginmanager
+    if record or page:
+        from pytest_llm.run_recorder import NoteTaker
+
+        plugins.register(NoteTaker(excerpts=bool(page)), "llm_note_taker")
+    if hasattr(config, "workerinput"):
+        return
+    if record:
+        from pytest_llm.run_recorder import RecordWriter
+
+        plugins.register(RecordWriter(path_of(config, "--llm-json", record), about), "llm_record_writer")
+    if history:
+        from pytest_llm.history_writer import HistoryWriter
+
+        plugins.register(HistoryWriter.asked_for(config), "llm_history_writer")
+    if page:  # after the history, whose last run is this one
+        from pytest_llm.html_writer import HtmlWriter
+
+        folder = config.invocation_params.dir / history if history else None
+        plugins.register(HtmlWriter(path_of(config, "--llm-html", page), about, folder), "llm_html_writer")
+
+
+def path_of(config: pytest.Config, option: str, name: str) -> Path:
+    """Where a file is that an option names.
+
+    Raises:
+        UsageError: it is a folder.
+    """
+    path = config.invocation_params.dir / name
+    if path.is_dir():
+        raise pytest.UsageError(f"{option}: {path} is a folder; expected the name of a file")
+    return path

@@ -32,6 +32,8 @@ class CorpusOfTest:
     """By id what would be written: new entries, and those whose state is another one now."""
     counts: Counter[str] = field(default_factory=Counter)
     """How many were known, held, were accepted, returned, were stale."""
+    failing: set[str] = field(default_factory=set)
+    """The ids of those that failed, at least once."""
     unkept: list[str] = field(default_factory=list)
     """Why counter-examples cannot be kept."""
     suspicions: list[str] = field(default_factory=list)
@@ -63,12 +65,18 @@ class CorpusOfTest:
         return tuple(entry for entry in self.of(relation) if entry.state != "fixed")
 
     def replayed(self, entry: Entry, *, fails: bool) -> bool:
-        """Take down what became of an entry; returns whether the test has to fail for it."""
+        """Take down what became of an entry; returns whether the test has to fail for it.
+
+        A test may ask several models: an open entry is fixed only if it holds for all of them.
+        """
+        if fails:
+            self.failing.add(entry.id)
+            self.changes.pop(entry.id, None)
         if entry.state == "accepted" or (entry.state == "open" and fails):
             self.counts["accepted" if entry.state == "accepted" else "known"] += 1
             return False
         self.counts["returned" if fails else "held"] += 1
-        if entry.state == "open":
+        if entry.state == "open" and entry.id not in self.failing:
             self._change(entry, "fixed")
         return fails
 

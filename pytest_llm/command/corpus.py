@@ -18,7 +18,7 @@ STATES: dict[str, State] = {"open": "open", "fix": "fixed", "accept": "accepted"
 HELP = {
     "open": "it is known to fail, and fails no test",
     "fix": "it must not fail any more",
-    "accept": "it may fail, and is not tried",
+    "accept": "it may fail, and nobody will mend it",
     "drop": "forget it",
 }
 

@@ -351,3 +351,15 @@ def test_a_stored_one_that_surprises_is_asked_about_by_itself() -> None:
         assert_robust(Sociable("good", "kind", "warm"), data, attack=UPPER, budget=ONE)
     assert corpus.counts == {"known": 2}
     assert not corpus.changes
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_one_that_holds_for_one_model_of_a_test_alone_is_not_fixed(order: tuple[int, int]) -> None:
+    data = texts(0, weak=1)
+    models = READER, Reader("a")
+    corpus = corpus_of(*data)
+    with on_corpus(lambda: corpus):
+        for place in order:
+            assert_robust(models[place], data, attack=UPPER, budget=Budget(max_edits=1, protect=("a",)))
+    assert corpus.counts == {"known": 1, "held": 1}
+    assert not corpus.changes

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Generator
 
 import pytest
+from _pytest.junitxml import xml_key
 
-from pytest_llm.reports.gates import Correction, corrected, gates_of
+from pytest_llm.reports.gates import Correction, corrected, correction_lines, gates_of
 
 
 class HolmCorrection:
@@ -30,6 +31,15 @@ class HolmCorrection:
         if not hasattr(session.config, "workerinput"):
             session.testsfailed += self.result().fails
         return result
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Say it in JUnit XML as well, which has no failure for what no single test did."""
+        xml = session.config.stash.get(xml_key, None)
+        if xml is None:
+            return
+        for line in correction_lines(self.result()):
+            xml.add_global_property("llm_correction", " ".join(line.split()))
 
     def result(self) -> Correction:
         """What the p-values say together, of the gates that have run."""

@@ -38,7 +38,7 @@ from pytest_llm.options import pytest_addoption  # noqa: F401  # pytest finds th
 from pytest_llm.progress_bar import ProgressBars, can_be_seen
 from pytest_llm.recording import Recorder, record_verdict, recording
 from pytest_llm.releasing import FrameReleaser
-from pytest_llm.reports.properties import VERDICT, for_people, properties
+from pytest_llm.reports.properties import VERDICT, as_expected, for_people, properties
 from pytest_llm.unfinished import UnfinishedTests
 
 if TYPE_CHECKING:
@@ -233,11 +233,14 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
             item.user_properties.extend(limited(recorder.measurements))
 
 
-@pytest.hookimpl(wrapper=True)
+@pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
+    if call.when == "call" and (report.passed or hasattr(report, "wasxfail")):
+        item.user_properties = as_expected(item.user_properties)
+        report.user_properties = list(item.user_properties)
     if call.when == "teardown":  # whose properties JUnit XML shows; our own programs read those of the call
         report.user_properties = for_people(report.user_properties)
     return report

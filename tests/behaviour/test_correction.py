@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from xml.etree import ElementTree
 
 import pytest
 
@@ -65,9 +66,12 @@ def test_each_test_has_its_share_of_alpha(suite: pytest.Pytester) -> None:
 @pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["one process", "two workers"])
 def test_what_all_together_show_fails_the_session(suite: pytest.Pytester, workers: tuple[str, ...]) -> None:
     """At a quarter of alpha the second one passes; beside the first, only three are left to share it."""
-    result = run(suite, *HOLM, "llm_gates=4", *workers)
+    result = run(suite, *HOLM, "llm_gates=4", "--junit-xml", "run.xml", *workers)
     result.assert_outcomes(failed=1, passed=3)
     result.stdout.re_match_lines([LATE.pattern + r".*test_worse\[likely\]\]"])
+    said = [one.get("value", "") for one in ElementTree.parse(suite.path / "run.xml").iter("property")]
+    assert any(LATE.match(value) and "test_worse[likely]" in value for value in said), said
+    assert any(re.match(r"suspect: .*alpha 0.01 shared by 4 gates", value) for value in said)
 
 
 def test_a_selection_of_tests_fails_none_of_them(suite: pytest.Pytester) -> None:

@@ -41,6 +41,16 @@ def llm_devices(request: pytest.FixtureRequest) -> list[str]:
     return [f"cuda:{gpu.index}" for gpu in assigned_gpus(gpus(), worker_number(), required[-1])]
 
 
+def named_model(config: pytest.Config) -> tuple[str, str | None]:
+    """Who names the model of the fixture llm, and the model; None where nobody does."""
+    options = [
+        ("--llm-model", config.getoption("llm_model")),
+        ("PYTEST_LLM_MODEL", os.environ.get("PYTEST_LLM_MODEL")),
+        ("ini key llm_model", config.getini("llm_model")),
+    ]
+    return next(((origin, value) for origin, value in options if value), ("default", None))
+
+
 @pytest.fixture(scope="session")
 def llm(request: pytest.FixtureRequest, llm_device: str) -> AnyModel:
     """The model under test: --llm-model, else PYTEST_LLM_MODEL, else the ini key llm_model, else a tiny one that is shipped.
@@ -51,15 +61,9 @@ def llm(request: pytest.FixtureRequest, llm_device: str) -> AnyModel:
     __tracebackhide__ = True
     from pytest_llm.models.loading import DEFAULT_MODEL, load_model
 
-    config = request.config
-    options = [
-        ("--llm-model", config.getoption("llm_model")),
-        ("PYTEST_LLM_MODEL", os.environ.get("PYTEST_LLM_MODEL")),
-        ("ini key llm_model", config.getini("llm_model")),
-    ]
-    origin, source = next(((origin, value) for origin, value in options if value), ("default", DEFAULT_MODEL))
+    origin, source = named_model(request.config)
     try:
-        return load_model(source, device=llm_device, dtype=config.getoption("llm_dtype"))
+        return load_model(source or DEFAULT_MODEL, device=llm_device, dtype=request.config.getoption("llm_dtype"))
     except MisuseError as error:
         raise pytest.UsageError(f"{origin}: {error}") from None
 

@@ -6,6 +6,7 @@ Calling the function with a mark's arguments validates them and returns what the
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -66,10 +67,13 @@ def llm_no_regression(
     )
 
 
-def llm_gpu(count: int = 1, memory: str | float = 0, capability: tuple[int, int] = (0, 0)) -> GpuRequirement:
+def llm_gpu(
+    count: int = 1, memory: str | float = 0, capability: tuple[int, int] = (0, 0), exclusive: bool = False
+) -> GpuRequirement:
     """Run the test only on a machine with the CUDA devices it needs; skip it elsewhere, saying what is missing.
 
-    count: how many GPUs; memory: of each, such as "40GB"; capability: compute capability, such as (9, 0).
+    count: how many GPUs; memory: of each, such as "40GB"; capability: compute capability, such as (9, 0). exclusive: no other
+    test that uses a model runs on them meanwhile, in any worker of xdist.
     """
     from pytest_llm.models.devices import GpuRequirement, parse_memory
 
@@ -79,7 +83,11 @@ def llm_gpu(count: int = 1, memory: str | float = 0, capability: tuple[int, int]
         isinstance(capability, tuple) and len(capability) == 2 and all(isinstance(part, int) for part in capability)
     ):
         raise MisuseError(f"capability={capability!r}: expected a pair such as (9, 0)")
-    return GpuRequirement(count, parse_memory(memory), capability)
+    if not isinstance(exclusive, bool):
+        raise MisuseError(f"exclusive={exclusive!r}: expected True or False")
+    if exclusive and os.name != "posix":
+        raise MisuseError("exclusive=True takes locks that this system does not have: leave it out, and use -n 1 there")
+    return GpuRequirement(count, parse_memory(memory), capability, exclusive)
 
 
 def llm_nightly() -> None:
@@ -108,7 +116,7 @@ MARKERS: dict[str, Callable[..., Any]] = {
 
 
 def usage(name: str) -> str:
-    """How a marker is written, such as `llm_gpu(count=1, memory=0, capability=(0, 0))`."""
+    """How a marker is written, such as `llm_gpu(count=1, memory=0, …)`."""
     parameters = inspect.signature(MARKERS[name]).parameters.values()
     return f"{name}{inspect.Signature([parameter.replace(annotation=parameter.empty) for parameter in parameters])}"
 

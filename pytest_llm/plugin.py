@@ -135,6 +135,13 @@ def _tell_ci(config: pytest.Config) -> None:
         config.pluginmanager.register(CiReporter(telling), "llm_ci_reporter")
 
 
+@pytest.hookimpl(wrapper=True, optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> Generator[None, int, int]:
+    from pytest_llm.worker_count import as_many_as_fit
+
+    return as_many_as_fit(config, (yield))
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
     memory = remembering(partial(_cache, session.config))
@@ -181,6 +188,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             raise
         for item in items:  # an xdist worker that ends during collection is taken for crashed: let each test say it
             item.stash[MISUSE] = str(error)
+    alone = any(need.exclusive for item in items for need in item.stash.get(GPU_REQUIREMENTS, []))
+    if alone and hasattr(config, "workerinput"):
+        from pytest_llm.exclusive import Turns
+
+        config.pluginmanager.register(Turns(config), "llm_turns")
 
 
 def _read_markers(item: pytest.Item, file: ThresholdFile | None) -> None:

@@ -49,6 +49,8 @@ class GpuRequirement:
     count: int = 1
     memory: int = 0
     capability: tuple[int, int] = (0, 0)
+    exclusive: bool = False
+    """No other test of the run uses them meanwhile; see `exclusive`."""
 
     def missing(self, gpus: Sequence[Gpu]) -> str | None:
         """What these GPUs lack, as a reason to skip; None if `count` of them will do."""

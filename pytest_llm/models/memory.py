@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
+
+from pytest_llm.models.host_memory import free_host_memory
 
 logger = logging.getLogger(__name__)
 
@@ -17,9 +18,6 @@ MOST_TOKENS = {"cpu": 1024}
 """On a CPU more than this is no faster and only costs memory (measured: 1 024 to 4 096 tokens are equally fast)."""
 MOST_TOKENS_ELSEWHERE = 8192
 SHARE_OF_FREE_MEMORY = 0.25
-# of a container, cgroups version 2
-_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current", "/sys/fs/cgroup/memory.stat")
-_CACHED = ("inactive_file ", "active_file ")
 
 
 @dataclass
@@ -80,26 +78,7 @@ def free_memory(device: torch.device) -> int | None:
         return int(torch.cuda.mem_get_info(device)[0])
     if device.type != "cpu":
         return None
-    found = [free for free in (_available(), _left_in_container()) if free is not None]
-    return min(found, default=None)
-
-
-def _available() -> int | None:
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    except OSError:  # not Linux
-        return None
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), None)
-
-
-def _left_in_container() -> int | None:
-    try:
-        most, used, statistics = (Path(name).read_text(encoding="ascii").strip() for name in _LIMITS)
-        # what is cached of files counts as used, but is given back when it is wanted
-        cached = sum(int(line.split()[1]) for line in statistics.splitlines() if line.startswith(_CACHED))
-        return max(0, int(most) - int(used) + cached)
-    except (OSError, ValueError):  # no container, or the limit "max"
-        return None
+    return free_host_memory()
 
 
 def on_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:

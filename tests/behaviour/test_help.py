@@ -12,7 +12,7 @@ def test_markers_show_their_signature_and_meaning(pytester: pytest.Pytester) -> 
     result.stdout.fnmatch_lines(
         [
             "@pytest.mark.llm_threshold(suite=None, /, [*][*]limits): Check what the test measured*",
-            "@pytest.mark.llm_gpu(count=1, memory=0, capability=(0, 0)): Run the test only on a machine*",
+            "@pytest.mark.llm_gpu(count=1, memory=0, capability=(0, 0), exclusive=False): Run the test only on a machine*",
             "@pytest.mark.llm_nightly(): Run the test only when*",
         ]
     )

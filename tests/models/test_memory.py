@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from pytest_llm.models import memory
+from pytest_llm.models import host_memory, memory
 from pytest_llm.models.language_model import Window
 from pytest_llm.models.memory import LEAST_TOKENS, Budget, budget_for, free_memory, is_out_of_memory
 from pytest_llm.models.packed import distributions_packed, scores_packed
@@ -214,11 +214,11 @@ def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int
     """What is free where the system's files say so; None: there is no such file."""
 
     def free(meminfo: str | None, *of_container: str) -> int | None:
-        files = dict(zip(["/proc/meminfo", *memory._LIMITS], [meminfo, *of_container], strict=False))
+        files = dict(zip(["/proc/meminfo", *host_memory.LIMITS], [meminfo, *of_container], strict=False))
         for name, content in files.items():
             if content is not None:
                 (tmp_path / name.replace("/", "_")).write_text(content)
-        monkeypatch.setattr(memory, "Path", lambda name: tmp_path / str(name).replace("/", "_"))
+        monkeypatch.setattr(host_memory, "Path", lambda name: tmp_path / str(name).replace("/", "_"))
         return free_memory(torch.device("cpu"))
 
     return free

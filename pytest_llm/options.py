@@ -117,6 +117,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "texts",
     )
     group.addoption(
+        "--llm-mlflow",
+        metavar="URI",
+        help="send this session to MLflow as a run, such as sqlite:///mlflow.db or https://…; needs the extra [mlflow]",
+    )
+    group.addoption(
+        "--llm-report",
+        metavar="NAME=TARGET",
+        action="append",
+        default=[],
+        help="send this session's verdicts to a reporter that an installed package brings (entry point pytest_llm.reporters)",
+    )
+    group.addoption(
         "--llm-markdown",
         metavar="FILE",
         help="write all verdicts to a file as a Markdown table, what failed first; on GitHub Actions the step's summary gets one "

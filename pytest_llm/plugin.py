@@ -85,7 +85,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
         config.pluginmanager.register(rejudge(config), "llm_rejudge")
     if not config.option.collectonly:
-        if any(map(config.getoption, ("llm_json", "llm_html", "llm_history"))):
+        if any(map(config.getoption, ("llm_json", "llm_html", "llm_history", "llm_mlflow", "llm_report"))):
             from pytest_llm.session_files import register_writers
 
             register_writers(config, {"tier": asking.tier.name} if asking.tier else {})

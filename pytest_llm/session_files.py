@@ -1,4 +1,4 @@
-"""What a session writes about itself: `--llm-json`, `--llm-history`, `--llm-html`, each by a plugin where it is asked for."""
+"""What a session leaves behind: `--llm-json`, `--llm-history`, `--llm-html`, reporters; each by a plugin where it is asked for."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def register_writers(config: pytest.Config, about: Mapping[str, str]) -> None:
         about: of the session, what is told beside date, commit and versions.
 
     Raises:
-        UsageError: a file is a folder, or a folder a file.
+        UsageError: a file is a folder, or a folder a file; there is no such reporter.
     """
     record, page, history = (config.getoption(name) for name in ("llm_json", "llm_html", "llm_history"))
     plugins = config.pluginmanager
@@ -34,6 +34,10 @@ def register_writers(config: pytest.Config, about: Mapping[str, str]) -> None:
         from pytest_llm.history_writer import HistoryWriter
 
         plugins.register(HistoryWriter.asked_for(config), "llm_history_writer")
+    if config.getoption("llm_mlflow") or config.getoption("llm_report"):  # after the record, which is sent with it
+        from pytest_llm.exporting import Exporter
+
+        plugins.register(Exporter.asked_for(config), "llm_exporter")
     if page:  # after the history, whose last run is this one
         from pytest_llm.html_writer import HtmlWriter
 

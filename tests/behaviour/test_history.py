@@ -75,13 +75,6 @@ def test_steps_that_no_single_run_fails_for_add_up(
     assert "no run failed" in said
 
 
-def test_workers_add_one_file(suite: pytest.Pytester) -> None:
-    result = run(suite, "-n", "2")
-    result.assert_outcomes(passed=1, failed=1)
-    (one,) = read_runs(Path("history"))
-    assert [gate.test for gate in one.gates] == ["test_suite.py::test_it", "test_suite.py::test_marker"]
-
-
 def test_a_session_without_gates_adds_nothing(suite: pytest.Pytester) -> None:
     suite.makepyfile(test_suite="def test_it():\n    pass")
     run(suite).assert_outcomes(passed=1)

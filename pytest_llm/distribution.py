@@ -26,17 +26,17 @@ def distribute(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
         if _ASKED in config.workerinput:
             config.pluginmanager.register(GroupingWorker(config.workerinput[_ASKED]), "llm_grouping")
-    elif (named := config.getoption("dist")) == "loadgroup" or (named == "load" and not _chosen(config)):
+    elif (named := config.getoption("dist")) == "loadgroup" or (named == "load" and not chosen(config)):
         fixtures = config.getini("llm_group")
         config.pluginmanager.register(
             GroupingController([] if fixtures == ["none"] else fixtures, named == "load"), "llm_grouping"
         )
 
 
-def _chosen(config: pytest.Config) -> bool:
+def chosen(config: pytest.Config) -> bool:
     """Whether the user has said how tests are distributed: xdist makes "load" of a mere -n."""
     said = config.known_args_namespace
-    return bool(said.dist != "no" or said.distload)
+    return getattr(said, "dist", "no") != "no" or getattr(said, "distload", False)
 
 
 class GroupingController:
@@ -91,7 +91,7 @@ class GroupingWorker:
         loose = sum(uses_us(item) for item, model in zip(session.items, models, strict=True) if not model)
         self.computing = len(set(filter(None, models))) + loose
         for item, name, model in zip(session.items, names, models, strict=True):
-            _rename(item, f"{name}{_SEPARATOR}{_marked(item) or model}")
+            _rename(item, f"{name}{_SEPARATOR}{marked(item) or model}")
         try:
             return (yield)
         finally:
@@ -149,7 +149,7 @@ def _made_by(item: pytest.Item, fixture: str) -> Iterator[Hashable]:
         names.extend(dict.fromkeys(other for other in needed if other not in names))
 
 
-def _marked(item: pytest.Item) -> str:
+def marked(item: pytest.Item) -> str:
     """The group that the test was given by hand, as xdist names it; empty if none was."""
     marks = item.iter_markers("xdist_group")
     return "_".join(sorted({str(mark.args[0] if mark.args else mark.kwargs.get("name", "default")) for mark in marks}))

@@ -6,7 +6,7 @@ from collections.abc import Hashable
 
 import pytest
 
-from pytest_llm.distribution import models_of, together
+from pytest_llm.distribution import GroupingController, chosen, marked, models_of, together
 
 MODELS = ("llm", "llm_reference")
 
@@ -87,3 +87,47 @@ def test_a_fixture_may_wrap_the_one_that_it_overrides(pytester: pytest.Pytester)
     pytester.makepyfile("def test_it(llm): pass")
     (found,) = models(pytester).values()
     assert len(found) == 1
+
+
+def test_the_controller_takes_groups_off_the_ids() -> None:
+    controller = GroupingController(MODELS, only_for_models=True)
+    ids = ["test_it.py::test_one\x1fmodel 0", "test_it.py::test_two[a@b]\x1f"]
+    controller.pytest_xdist_node_collection_finished(ids)
+    assert ids == ["test_it.py::test_one", "test_it.py::test_two[a@b]"]
+    assert controller.groups == {"test_it.py::test_one": "model 0"}
+
+
+def test_ids_without_groups_are_left_alone() -> None:
+    controller = GroupingController(MODELS, only_for_models=True)
+    ids = ["test_it.py::test_one@mine", "test_it.py::test_two"]
+    controller.pytest_xdist_node_collection_finished(ids)
+    assert ids == ["test_it.py::test_one@mine", "test_it.py::test_two"]
+    assert controller.groups == {}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"), [(["-n2"], False), (["-n2", "--dist=load"], True), (["-d", "--tx=popen"], True)]
+)
+def test_who_says_how_tests_are_distributed_is_heard(
+    pytester: pytest.Pytester, arguments: list[str], said: bool
+) -> None:
+    assert chosen(pytester.parseconfig(*arguments)) is said
+
+
+def test_a_mark_goes_before(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.xdist_group("mine")
+        def test_one(llm): pass
+
+        @pytest.mark.xdist_group(name="other")
+        @pytest.mark.xdist_group("mine")
+        def test_two(llm): pass
+
+        def test_three(llm): pass
+        """
+    )
+    items, _ = pytester.inline_genitems("-p", "no:cacheprovider")
+    assert [marked(item) for item in items] == ["mine", "mine_other", ""]

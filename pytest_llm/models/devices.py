@@ -138,18 +138,22 @@ def computing_at_once(workers: int) -> Iterator[None]:
         _computing.reset(token)
 
 
+def shares() -> int:
+    """Among how many processes the machine's cores are divided: the xdist workers that can ask models at a time."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
+    return min(workers, _computing.get() or workers)
+
+
 @cache  # once a process: what is shared out is not shared out again
 def share_cores() -> None:
     """Give this xdist worker its part of the threads that torch takes, unless OMP_NUM_THREADS has decided.
 
     Two workers of two threads each on two cores wait for each other's: they take longer than one process alone.
     """
-    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
-    workers = min(workers, _computing.get() or workers)
-    if workers > 1 and "OMP_NUM_THREADS" not in os.environ:
+    if shares() > 1 and "OMP_NUM_THREADS" not in os.environ:
         import torch
 
-        torch.set_num_threads(max(1, torch.get_num_threads() // workers))
+        torch.set_num_threads(max(1, torch.get_num_threads() // shares()))
 
 
 def choose_device(asked: str) -> str:

@@ -25,6 +25,7 @@ import os
 import sys
 
 import pytest
+from pytest_llm.models.devices import shares
 
 LOG = os.open(os.environ["WRITTEN"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
@@ -59,6 +60,7 @@ def llm():
 @pytest.fixture(autouse=True)
 def pid(request):
     request.node.user_properties.append(("pid", os.getpid()))
+    request.node.user_properties.append(("shares", shares()))
 
 
 def pytest_sessionstart(session):
@@ -99,7 +101,11 @@ WAYS = {
     "alone": (),
     "workers": ("-n", "2"),
     "loadgroup": ("-n", "2", "--dist", "loadgroup"),
+    "load": ("-n", "2", "--dist", "load"),
+    "worksteal": ("-n", "2", "--dist", "worksteal"),
+    "no groups": ("-n", "2", "-o", "llm_group=none"),
 }
+GROUPED, SPREAD = ("workers", "loadgroup"), ("load", "worksteal", "no groups")
 
 
 @dataclass
@@ -174,7 +180,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Run]:
     return run
 
 
-@pytest.fixture(params=[way for way in WAYS if way != "alone"])
+@pytest.fixture(params=[*GROUPED, *(pytest.param(way, marks=pytest.mark.slow) for way in SPREAD)])
 def shared(request: pytest.FixtureRequest, ran: Callable[[str], Run]) -> Run:
     return ran(request.param)
 
@@ -214,18 +220,34 @@ def test_one_process_writes(shared: Run) -> None:
     assert set.union(*writers.values()) == {shared.terminal}
 
 
-def test_one_process_has_the_model(shared: Run) -> None:
-    pids = [said["pid"][0] for name, said in shared.junit().items() if "of_no_model" not in name]
+def processes(run: Run) -> set[str]:
+    """Which ones ran tests of the model."""
+    pids = [said["pid"][0] for name, said in run.junit().items() if "of_no_model" not in name]
     assert len(pids) == 7
-    assert len(set(pids)) == 1
-    assert {said["pid"][0] for said in shared.junit().values()} - set(pids), "others have another process"
+    return set(pids)
+
+
+@pytest.mark.parametrize("way", GROUPED)
+def test_one_process_has_the_model_and_all_cores(ran: Callable[[str], Run], way: str) -> None:
+    run = ran(way)
+    assert len(processes(run)) == 1
+    assert {said["pid"][0] for said in run.junit().values()} - processes(run), "others have another process"
+    assert {said["shares"][0] for said in run.junit().values()} == {"1"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", SPREAD)
+def test_both_have_it_where_that_is_asked_for(ran: Callable[[str], Run], way: str) -> None:
+    run = ran(way)
+    assert len(processes(run)) == 2
+    assert {said["shares"][0] for said in run.junit().values()} == {"2"}
 
 
 def test_junit_has_the_names_and_properties_of_one_process(alone: Run, shared: Run) -> None:
-    def without_pids(run: Run) -> dict[str, dict[str, list[str]]]:
-        return {test: {**said, "pid": []} for test, said in run.junit().items()}
+    def without_processes(run: Run) -> dict[str, dict[str, list[str]]]:
+        return {test: {**said, "pid": [], "shares": []} for test, said in run.junit().items()}
 
-    assert without_pids(shared) == without_pids(alone)
+    assert without_processes(shared) == without_processes(alone)
 
 
 def test_junit_has_verdicts_and_numbers_for_people(alone: Run) -> None:

@@ -12,8 +12,10 @@ from pytest_llm.models.devices import (
     GpuRequirement,
     assigned_gpus,
     choose_device,
+    computing_at_once,
     parse_memory,
     share_cores,
+    shares,
     skip_reason,
     worker_number,
 )
@@ -210,3 +212,13 @@ def test_workers_share_the_cores(
     share_cores()
     share_cores()
     assert threads[-1] == left
+
+
+@pytest.mark.parametrize(
+    ("computing", "left"), [(1, 1), (2, 2), (9, 4), (0, 4)], ids=["one", "two", "all", "not known"]
+)
+def test_workers_that_have_no_model_need_no_cores(monkeypatch: pytest.MonkeyPatch, computing: int, left: int) -> None:
+    monkeypatch.setenv("PYTEST_XDIST_WORKER_COUNT", "4")
+    with computing_at_once(computing):
+        assert shares() == left
+    assert shares() == 4

@@ -8,6 +8,7 @@ renames tests that are marked `xdist_group` for good; with pytest 9.2 it fails t
 from __future__ import annotations
 
 from collections.abc import Generator, Hashable, Iterator, Sequence
+from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -79,23 +80,28 @@ class GroupingWorker:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        if any(map(uses_us, items)):
+        if any(uses_us(item) or models_of(item, self.fixtures) for item in items):
             config.option.loadgroup = False  # else xdist would rename them
 
     @pytest.hookimpl(wrapper=True)
     def pytest_collection_finish(self, session: pytest.Session) -> Generator[None, object, object]:
-        names = [item.nodeid for item in session.items]
-        models = together([models_of(item, self.fixtures) for item in session.items])
-        if not any(models) and (self.only_for_models or not any(map(uses_us, session.items))):
+        items = session.items
+        names = [item.nodeid for item in items]
+        models = [models_of(item, self.fixtures) for item in items]
+        ours = [bool(used) or uses_us(item) for item, used in zip(items, models, strict=True)]
+        if not any(models if self.only_for_models else ours):
             return (yield)
-        loose = sum(uses_us(item) for item, model in zip(session.items, models, strict=True) if not model)
-        self.computing = len(set(filter(None, models))) + loose
-        for item, name, model in zip(session.items, names, models, strict=True):
-            _rename(item, f"{name}{_SEPARATOR}{marked(item) or model}")
+        marks = list(map(marked, items))
+        free = together([frozenset() if mark else used for mark, used in zip(marks, models, strict=True)])
+        groups = [mark or group for mark, group in zip(marks, free, strict=True)]
+        alone_or_grouped = [group or name for name, group in zip(names, groups, strict=True)]
+        self.computing = len(set(compress(alone_or_grouped, ours)))
+        for item, name, group in zip(items, names, groups, strict=True):
+            _rename(item, f"{name}{_SEPARATOR}{group}")
         try:
             return (yield)
         finally:
-            for item, name in zip(session.items, names, strict=True):
+            for item, name in zip(items, names, strict=True):
                 _rename(item, name)
 
     @pytest.hookimpl(wrapper=True)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from types import SimpleNamespace
 
 import pytest
 
-from pytest_llm.distribution import GroupingController, chosen, marked, models_of, together
+from pytest_llm.distribution import GroupingController, GroupingWorker, chosen, marked, models_of, together
 
 MODELS = ("llm", "llm_reference")
 
@@ -131,3 +132,32 @@ def test_a_mark_goes_before(pytester: pytest.Pytester) -> None:
     )
     items, _ = pytester.inline_genitems("-p", "no:cacheprovider")
     assert [marked(item) for item in items] == ["mine", "mine_other", ""]
+
+
+@pytest.mark.parametrize(
+    ("marks", "groups", "computing"),
+    [
+        (("", "", ""), ["model 0", "model 0", ""], 1),
+        (("one", "other", ""), ["one", "other", ""], 2),
+        (("one", "", ""), ["one", "model 0", ""], 2),
+        (("one", "", "one"), ["one", "model 0", "one"], 2),
+    ],
+)
+def test_a_worker_says_groups_and_calls_tests_what_they_are_called(
+    pytester: pytest.Pytester, marks: tuple[str, ...], groups: list[str], computing: int
+) -> None:
+    tests = zip(marks, ("def test_one(llm): pass", "def test_two(llm): pass", "def test_other(): pass"), strict=True)
+    pytester.makepyfile(
+        "import pytest\n"
+        + "\n".join((f'@pytest.mark.xdist_group("{mark}")\n' if mark else "") + test for mark, test in tests)
+    )
+    items, _ = pytester.inline_genitems("-p", "no:cacheprovider")
+    names = [item.nodeid for item in items]
+    worker = GroupingWorker({"fixtures": MODELS, "only_for_models": True})
+    finishing = worker.pytest_collection_finish(SimpleNamespace(items=items))  # type: ignore[arg-type]
+    next(finishing)
+    assert [item.nodeid for item in items] == [f"{name}\x1f{group}" for name, group in zip(names, groups, strict=True)]
+    with pytest.raises(StopIteration):
+        finishing.send(None)
+    assert [item.nodeid for item in items] == names
+    assert worker.computing == computing

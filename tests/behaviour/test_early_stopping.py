@@ -66,7 +66,7 @@ def run(project: pytest.Pytester, *arguments: str) -> pytest.RunResult:
 
 def said(result: pytest.RunResult) -> list[str]:
     """What the run says of quality."""
-    told = ("PASSED  ", "REGRESSED", "SUSPECT", "E  ")
+    told = ("PASSED       ", "REGRESSED    ", "SUSPECT      ", "E  ")
     return [line for line in result.outlines if line.startswith(told) or "asked about" in line]
 
 
@@ -131,9 +131,9 @@ def test_a_second_run_and_a_part_of_the_suite_say_the_same(recorded: pytest.Pyte
 
 
 def test_workers_say_the_same(recorded: pytest.Pytester) -> None:
-    verdicts = [line for line in said(run(recorded, "--llm-stop=sequential")) if line.startswith("PASSED")]
+    verdicts = [line for line in said(run(recorded, "--llm-stop=sequential")) if line.startswith("PASSED       ")]
     workers = recorded.runpytest_subprocess("-p", "no:cacheprovider", "-n", "2", "-vv", "--llm-stop=sequential")
-    assert [line for line in workers.outlines if line.startswith("PASSED  ")] == verdicts
+    assert [line for line in workers.outlines if line.startswith("PASSED       ")] == verdicts
 
 
 def test_a_run_that_records_sees_everything(project: pytest.Pytester) -> None:

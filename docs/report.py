@@ -15,7 +15,7 @@ from playwright.sync_api import sync_playwright
 from tests.browser import QUIET, chromium
 
 PICTURE = Path(__file__).with_name("report.png")
-EXAMPLES = ("test_against_baseline.py", "test_transcription.py", "test_human_ratings.py", "test_quickstart.py")
+EXAMPLES = ("test_quickstart.py", "test_human_ratings.py", "test_transcription.py", "test_against_baseline.py")
 OPENED = "test_a_regression"
 SIZE = {"width": 1280, "height": 940}
 

@@ -18,11 +18,12 @@ from pytest_llm.wording import number
 
 Kind: TypeAlias = Literal["failed", "warned", "passed", "unjudged"]
 KINDS: tuple[Kind, ...] = ("failed", "warned", "passed", "unjudged")
-"""In the order in which they are shown. Warned: suspect, or of a test that was allowed to fail."""
+"""In the order in which they are shown."""
 
 MOST_ALIKE = 5
 """Where a test measured a metric more often than this, as one of Hypothesis does, those that say most stand for all."""
-_ALLOWED = ("xfailed", "skipped")
+_EXPECTED = ("passed", "xfailed", "xpassed")
+"""How a test ends in which a gate failed and was meant to."""
 NOTHING = Excerpts()
 
 
@@ -117,7 +118,7 @@ def _gate(
         test=test.id,
         ending=test.outcome,
         kind=_kind(test, verdict),
-        outcome="not judged" if verdict is None else verdict.outcome,
+        outcome=_outcome(test, verdict),
         metric=m.metric,
         value=number(m.value),
         interval=_interval(m, ends, verdict),
@@ -138,9 +139,15 @@ def _gate(
 def _kind(test: RecordedTest, verdict: RecordedVerdict | None) -> Kind:
     if verdict is None:
         return "unjudged"
-    if not verdict.passed:
-        return "warned" if test.outcome in _ALLOWED else "failed"
+    if not (verdict.passed or test.outcome in _EXPECTED):
+        return "failed"
     return "warned" if verdict.warns else "passed"
+
+
+def _outcome(test: RecordedTest, verdict: RecordedVerdict | None) -> str:
+    if verdict is None:
+        return "not judged"
+    return verdict.outcome if verdict.passed or test.outcome not in _EXPECTED else "expected"
 
 
 def _interval(m: Measurement, ends: tuple[float, float] | None, verdict: RecordedVerdict | None) -> str:

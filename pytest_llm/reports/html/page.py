@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from itertools import islice
 from typing import Any
 
 import jinja2
@@ -27,11 +28,17 @@ from pytest_llm.reports.html.details import MOST_BROKEN, Breaking, breaking_of, 
 from pytest_llm.reports.html.environment import environment, unended
 from pytest_llm.reports.html.gates import KINDS, Gate, gates_of
 
-MOST_BYTES = 4_500_000
-"""Of rows and details together."""
+MOST_BYTES = 3_800_000
+"""Of rows and details together; all else is bounded by how many there are of it."""
 MOST_BYTES_OF_DETAILS = 2_000_000
 MOST_DETAILS = 200
 """Gates that can be opened, those first that failed: a browser takes seconds to read all of two thousand."""
+MOST_LISTED = 300
+"""Lines of any other list."""
+MOST_TESTS = 50
+"""Tests whose counter-examples are shown apart."""
+_LONGEST = 2000
+"""Characters of a name or a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +79,9 @@ def page(run: RunRecord, excerpts: Mapping[str, Excerpts] | None = None, history
             history=drawn,
             history_left=not_drawn,
             unended=list(unended(run)),
-            loose=list(_loose(gates, told)),
+            loose=list(islice(_loose(gates, told), MOST_TESTS)),
             environment=environment(run),
-            has_texts=bool(told),
+            most=MOST_LISTED,
         )
     )
 
@@ -146,4 +153,6 @@ def _environment() -> jinja2.Environment:
 
 
 def _final(value: Any) -> Any:
-    return escape(plain(value)) if isinstance(value, str) and not isinstance(value, Markup) else value
+    if not isinstance(value, str) or isinstance(value, Markup):
+        return value
+    return escape(plain(value[:_LONGEST]) + "…" * (len(value) > _LONGEST))

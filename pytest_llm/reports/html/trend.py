@@ -12,9 +12,9 @@ from pytest_llm.reports.html.axes import Axis, Tick
 from pytest_llm.wording import number
 
 WIDTH, HEIGHT, LEFT, RIGHT, BOTTOM, TOP = 520, 130, 56, 12, 22, 10
-MOST_RUNS = 200
+MOST_RUNS = 100
 """The last ones."""
-MOST_SERIES = 100
+MOST_SERIES = 50
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from tests.simulated_history import nights
 FAILS, PASSES = judge(measured(1), Limit.below(5)), judge(measured(2), Limit.below(50))
 
 
-def test_what_failed_comes_first_and_what_was_allowed_to_is_a_warning() -> None:
+def test_what_failed_comes_first_unless_it_was_meant_to() -> None:
     unjudged = replace(result_of("d", PASSES), verdicts=[])
     run, excerpts = run_of(
         unjudged, result_of("a", PASSES), result_of("b", FAILS, outcome="xfailed"), result_of("c", FAILS)
@@ -29,8 +29,8 @@ def test_what_failed_comes_first_and_what_was_allowed_to_is_a_warning() -> None:
     gates = gates_of(run, excerpts)
     assert [(gate.test[-1], gate.kind, gate.outcome) for gate in gates] == [
         ("c", "failed", "failed"),
-        ("b", "warned", "failed"),
         ("a", "passed", "passed"),
+        ("b", "passed", "expected"),
         ("d", "unjudged", "not judged"),
     ]
     assert [gate.number for gate in gates] == [1, 2, 3, 4]
@@ -104,6 +104,14 @@ def test_there_is_room_for_all_that_failed_and_what_is_left_out_is_said(monkeypa
     text = page(*run)
     assert len(text.encode()) < 130_000
     assert "more rows are left out" in text
+
+
+def test_lists_and_names_without_end_are_cut() -> None:
+    many = [TestResult(f"tests/test_it.py::test_{n}", "not run") for n in range(2000)]
+    many.append(result_of("a" * 100_000, FAILS))
+    text = page(*run_of(*many))
+    assert "1700 more are not listed" in text
+    assert len(text) < 150_000
 
 
 def test_it_carries_the_digests_of_its_script_and_style_and_no_other_way_to_run_or_style() -> None:

@@ -17,7 +17,6 @@ from tests.browser import QUIET, chromium
 PICTURE = Path(__file__).with_name("report.png")
 EXAMPLES = ("test_quickstart.py", "test_human_ratings.py", "test_transcription.py", "test_against_baseline.py")
 OPENED = "test_a_regression"
-SIZE = {"width": 1280, "height": 940}
 
 
 def main() -> None:
@@ -34,7 +33,7 @@ def take(page: Path) -> None:
     """The top of the page, with one gate opened."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=list(QUIET))
-        shown = browser.new_page(viewport=SIZE)
+        shown = browser.new_page(viewport={"width": 1280, "height": 940})
         shown.goto(page.as_uri())
         gate = shown.locator("#table > tbody", has_text=OPENED)
         gate.locator("summary").click()

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from pytest_llm.baselines.baseline import as_baseline
 from pytest_llm.baselines.current import current_shelf, on_shelf
 from pytest_llm.baselines.shelf import Shelf, shelf_for
+from pytest_llm.data.provenance import Identity
 from pytest_llm.errors import MisuseError
+from tests.simulated_changes import documents, measured
 
 
 @pytest.fixture
@@ -86,3 +90,20 @@ def test_a_shelf_is_bound_for_a_while(shelf: Shelf) -> None:
     with on_shelf(lambda: shelf):
         assert current_shelf() is shelf
     assert current_shelf() is not shelf
+
+
+def test_what_is_on_its_way_to_the_disk_is_read_as_if_it_were_there(tmp_path: Path) -> None:
+    """Another process may write it: a later gate of the session, of the same test or another one, is none the wiser."""
+    m = measured(documents(12, np.random.default_rng(1)))
+    baseline = as_baseline(m, Identity("weights", "tokenizer"), {})
+    sent: list[Path] = []
+    first, later = (shelf_for(tmp_path / "test_q.py", "test_q.py::test_it") for _ in range(2))
+    first.store = lambda path, _: sent.append(path)
+    later.written = first.written
+    place = first.place("main", "perplexity", "cpu")
+    first.write(place, baseline)
+    assert sent == [place]
+    assert not place.exists()
+    assert later.find("main", "perplexity", "cuda-H100") == place
+    assert later.read(place) is baseline
+    assert later.find("main", "perplexity_of_code", "cpu") is None

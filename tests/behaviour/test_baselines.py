@@ -381,3 +381,24 @@ def test_without_the_option_the_fixture_says_so(pytester: pytest.Pytester) -> No
     result = pytester.runpytest("-p", "no:cacheprovider")
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*llm_reference: say which model with --llm-reference MODEL"])
+
+
+def test_a_baseline_that_cannot_be_written_fails_the_session(project: pytest.Pytester) -> None:
+    project.path.joinpath("llm_baselines").write_text("in the way")
+    result = run(project, "--llm-update-baselines")
+    assert result.ret == pytest.ExitCode.INTERNAL_ERROR
+    result.stdout.fnmatch_lines(["*test_it.py::test_prose: the baseline llm_baselines*could not be written: *"])
+
+
+def test_a_later_test_reads_what_was_recorded_before_it(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        test_it=TEST
+        + """
+    from pathlib import Path
+
+    def test_same_text(llm):
+        (path,) = Path(__file__).parent.glob("llm_baselines/main/test_it/test_prose.*.json")
+        assert_no_regression(llm, TEXTS, baseline=path)
+    """
+    )
+    run(project, "--llm-update-baselines").assert_outcomes(passed=2)

@@ -95,7 +95,7 @@ def test_of_no_model(number):
 """
 ASKED = (
     *("--llm-json", "run.json", "--llm-markdown", "run.md", "--junit-xml", "run.xml"),
-    *("--llm-update-baselines", "--llm-update-corpus"),
+    *("--llm-update-baselines", "--llm-update-corpus", "--llm-html", "run.html", "--llm-history", "history"),
 )
 WAYS = {
     "alone": (),
@@ -216,7 +216,7 @@ def test_so_are_the_baselines_and_the_corpus(alone: Run, shared: Run) -> None:
 
 def test_one_process_writes(shared: Run) -> None:
     writers = shared.writers()
-    assert set(shared.written()) | {"run.json", "run.md", "run.xml"} <= set(writers)
+    assert set(shared.written()) | {"run.json", "run.md", "run.xml", "run.html"} <= set(writers)
     assert set.union(*writers.values()) == {shared.terminal}
 
 

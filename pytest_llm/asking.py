@@ -35,6 +35,8 @@ class Asking:
     """Seconds for each assertion; None: no end."""
     deterministic: bool = False
     processes: int = 1
+    models_size: int | None = None
+    """Bytes of models that are kept from one assertion to the next; None: as there is room."""
 
 
 def asking_of(config: pytest.Config) -> Asking:
@@ -54,6 +56,7 @@ def asking_of(config: pytest.Config) -> Asking:
         _budget(config, budget),
         option("llm_deterministic"),
         option("llm_processes"),
+        _models_size(config),
     )
 
 
@@ -77,6 +80,9 @@ def asked_so(asking: Asking) -> Iterator[None]:
             from pytest_llm.inference.time_budget import for_each_assertion
 
             bound.enter_context(for_each_assertion(asking.budget))
+        from pytest_llm.models.kept import keeping
+
+        bound.enter_context(keeping(asking.models_size))
         yield
 
 
@@ -189,3 +195,14 @@ def _budget(config: pytest.Config, of_tier: float | None) -> float | None:
         return parse_duration(option or ini)
     except MisuseError as error:
         raise pytest.UsageError(f"{'--llm-budget' if option else 'ini key llm_budget'}: {error}") from None
+
+
+def _models_size(config: pytest.Config) -> int | None:
+    if not (given := config.getini("llm_models_size")):
+        return None
+    from pytest_llm.models.devices import parse_memory
+
+    try:
+        return parse_memory(given)
+    except MisuseError as error:
+        raise pytest.UsageError(f"ini key llm_models_size: {error}") from None

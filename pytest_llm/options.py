@@ -163,6 +163,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("llm_cache", "where answers of models are kept for later sessions: a folder, or off; as --llm-cache")
     parser.addini("llm_cache_size", "how large the cache of answers may become, such as 500MB (default: 2GB)")
     parser.addini("llm_budget", "how long one assertion may ask, such as 5min, or off; as --llm-budget")
+    parser.addini(
+        "llm_models_size",
+        "how much memory models may take that assertions were given by name and that are kept for the next one, such as 20GB; 0: "
+        "none (default: as much as there is room for)",
+    )
     parser.addini("llm_model", "the model of the fixture llm where neither --llm-model nor PYTEST_LLM_MODEL is given")
     parser.addini(
         "llm_group",

@@ -20,6 +20,7 @@ from pytest_llm.models.checkpoint_files import check_folder
 from pytest_llm.models.devices import choose_device, share_cores
 from pytest_llm.models.gguf_header import check_gguf
 from pytest_llm.models.gguf_reading import read_once
+from pytest_llm.models.kept import shelf
 from pytest_llm.models.language_model import (
     AnyModel,
     Classifier,
@@ -61,11 +62,12 @@ MINILM_NAME = "all-MiniLM-L6-v2"
 
 
 def as_language_model(model: Model) -> AnyModel:
-    """Take whatever an assertion was given; strings and paths are loaded with the defaults of `load_model`."""
+    """Take whatever an assertion was given; strings and paths are loaded with the defaults of `load_model`, once a session."""
     if replaying() is not None:
         return RecordedModel()
     if isinstance(model, str | Path):
-        return load_model(model)
+        kept = shelf()
+        return load_model(model) if kept is None else kept.model(str(model))
     if isinstance(model, tuple):
         return _pair(model)
     if isinstance(model, WindowedModel | LanguageModel | ConditionalModel | MaskedLanguageModel):

@@ -66,3 +66,39 @@ def test_second(llm):
 """,
     )
     result.assert_outcomes(passed=2)
+
+
+@pytest.mark.parametrize(("size", "loads"), [("", 1), ("llm_models_size = 0", 2)])
+def test_a_model_given_by_name_is_loaded_once_unless_none_is_kept(
+    pytester: pytest.Pytester, size: str, loads: int
+) -> None:
+    pytester.makeini(f"[pytest]\nllm_cache = off\n{size}\n")
+    pytester.makepyfile(
+        """
+        import pytest
+        from pytest_llm import assert_perplexity_below
+        from pytest_llm.models import loading
+
+        calls = []
+        real = loading.load_model
+
+        @pytest.fixture(autouse=True)
+        def counted(monkeypatch):
+            monkeypatch.setattr(loading, "load_model", lambda source: calls.append(source) or real(source))
+
+        @pytest.mark.parametrize("text", ["One text.", "Another."])
+        def test_it(text):
+            assert_perplexity_below("tiny-decoder", [text], 1e6)
+
+        def test_loads():
+            assert len(calls) == LOADS
+        """.replace("LOADS", str(loads))
+    )
+    pytester.runpytest_inprocess().assert_outcomes(passed=3)
+
+
+def test_a_size_of_models_that_is_none_is_a_usage_error(pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\nllm_models_size = large\n")
+    result = pytester.runpytest_inprocess()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*ini key llm_models_size: memory 'large'*"])

@@ -296,3 +296,16 @@ def test_two_thousand_measurements_are_few_enough_elements_to_open_at_once(brows
         assert "1800 gates have a row alone" in shown.locator("#gates").inner_text()
         shown.fill("#find", "gate_199")
         assert shown.locator("#shown").inner_text() == "11 of 2000 shown"
+
+
+@pytest.mark.slow  # it looks at a clock, if only at that of the browser's own thread
+def test_two_thousand_measurements_take_less_than_two_seconds_of_a_processor(browser: Browser, folder: Path) -> None:
+    for width in (1280, 400):
+        context = browser.new_context(viewport={"width": width, "height": 900})
+        shown = context.new_page()
+        told = context.new_cdp_session(shown)
+        told.send("Performance.enable", {"timeDomain": "threadTicks"})
+        shown.goto((folder / "many.html").as_uri())
+        metrics = {one["name"]: one["value"] for one in told.send("Performance.getMetrics")["metrics"]}
+        assert 0 < metrics["TaskDuration"] < 2
+        context.close()

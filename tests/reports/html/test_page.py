@@ -10,6 +10,8 @@ import pytest
 
 from pytest_llm.history.series import series_of
 from pytest_llm.limit import Limit
+from pytest_llm.recording import Broken
+from pytest_llm.records.excerpts import Excerpts
 from pytest_llm.records.run_record import TestResult
 from pytest_llm.reports.html import page as pages
 from pytest_llm.reports.html.gates import MOST_ALIKE, gates_of
@@ -104,6 +106,15 @@ def test_there_is_room_for_all_that_failed_and_what_is_left_out_is_said(monkeypa
     text = page(*run)
     assert len(text.encode()) < 130_000
     assert "more rows are left out" in text
+
+
+def test_counter_examples_of_no_gate_are_shown_apart() -> None:
+    result = TestResult("tests/test_it.py::test_drawn", "failed")
+    broken = Broken("Henry found", (), ("", "AssertionError: no"))
+    result.excerpts = [Excerpts(broken=[(None, broken)]).line()]
+    text = page(*run_of(result)).partition(">Counter-examples</h2>")[2]
+    assert "the text as it is" in text
+    assert re.search("<dt>observed</dt><dd[^>]*>AssertionError: no</dd>", text)
 
 
 def test_lists_and_names_without_end_are_cut() -> None:

@@ -33,7 +33,7 @@ def test_signal(llm):
     measured(llm)
     time.sleep(0.2)
     os.kill({process}, signal.{signal})
-    time.sleep(3)
+    time.sleep(2)
     assert_perplexity_below(llm, ["never asked"], 9)
 
 def test_after(llm):

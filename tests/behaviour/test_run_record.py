@@ -134,12 +134,6 @@ def test_an_older_record_is_replaced_and_nothing_lies_beside_it(project: pytest.
     assert {path for path in project.path.iterdir() if path.name != "__pycache__"} == before
 
 
-def test_a_worker_that_dies_is_told(project: pytest.Pytester) -> None:
-    project.makepyfile("import os\ndef test_it(): os._exit(1)")
-    project.runpytest_subprocess("-p", "no:cacheprovider", "--llm-json", "run.json", "-n", "1")
-    assert recorded(project)["test_it"]["outcome"] == "crashed"
-
-
 def test_a_folder_is_refused_before_anything_runs(project: pytest.Pytester) -> None:
     project.makepyfile(SUITE)
     result = project.runpytest("-p", "no:cacheprovider", "--llm-json", str(project.path))

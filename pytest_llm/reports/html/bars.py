@@ -15,7 +15,7 @@ from pytest_llm.statistics.latency import QuantileEstimate, fewest_for, quantile
 from pytest_llm.verdict import Measurement
 from pytest_llm.wording import number, signed
 
-WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 360, 150, 6, 24, 22
+WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 360, 154, 6, 24, 26
 _FEWEST, _MOST = 8, 40
 _SKEWED = 8
 """Where the largest value is so many times the median, a linear axis would show but one bar."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -35,6 +36,14 @@ from tests.timed_models import Clock
 BATCH = 4100
 """Characters of a text that is asked about by itself, where the time has an end."""
 TEXTS = [letter * BATCH for letter in "abcdefgh"]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def quick_collections() -> Iterator[None]:
+    """What other tests left is not looked through each time that garbage is collected."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 class Slow:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,14 @@ from pytest_llm.models.kept import Loading, Shelf, keeping
 from pytest_llm.models.loading import as_language_model, load_model
 
 SIZES = {"small": 10, "medium": 30, "large": 60}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def quick_collections() -> Iterator[None]:
+    """What other tests left is not looked through each time that garbage is collected."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 class Model:

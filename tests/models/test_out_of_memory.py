@@ -54,18 +54,17 @@ class Memory:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
 
-@pytest.mark.parametrize("number", [1, 2])
 @pytest.mark.parametrize("kind", KINDS)
-def test_half_as_much_is_read_and_all_is_answered(kind: str, number: int) -> None:
+def test_half_as_much_is_read_and_all_is_answered(kind: str) -> None:
     make, ask = KINDS[kind]
     model = make()
     memory = Memory(model.module)
     expected = ask(model)  # with it what is looked at once, such as whether the model can be packed
     model._budget = Budget(256)
-    memory.calls, memory.runs_out_in = 0, number
+    memory.calls, memory.runs_out_in = 0, 2  # amid the work: what is done before is not lost
     found = ask(model)
     assert model.budget.tokens == 128
-    assert memory.calls > number
+    assert memory.calls > 2
     if kind in ("writing", "tagger"):
         assert found == expected
     else:

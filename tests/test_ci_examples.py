@@ -34,22 +34,37 @@ def test_all_files_are_checked() -> None:
     assert {path.name for path in FOLDER.iterdir()} == SCHEMAS.keys()
 
 
+def checked(schema: str, path: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema, str(path)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
 @pytest.mark.parametrize("name", [name for name, schema in SCHEMAS.items() if schema])
 def test_it_holds_to_the_schema_of_its_service(name: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "check_jsonschema", "--builtin-schema", SCHEMAS[name], FOLDER / name],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = checked(SCHEMAS[name], FOLDER / name)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_a_fault_is_seen(tmp_path: Path) -> None:
     faulty = tmp_path / "workflow.yml"
     faulty.write_text((FOLDER / GITHUB[0]).read_text(encoding="utf-8").replace("runs-on:", "run-on:"), encoding="utf-8")
-    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", SCHEMAS[GITHUB[0]], str(faulty)]
-    assert subprocess.run(command, capture_output=True, check=False).returncode == 1
+    assert checked(SCHEMAS[GITHUB[0]], faulty).returncode == 1
+
+
+def recipe() -> Any:
+    """The steps that README shows."""
+    text = (FOLDER.parents[1] / "README.md").read_text(encoding="utf-8")
+    return yaml.safe_load(text.partition("<!-- steps of a workflow -->\n```yaml\n")[2].partition("```")[0])
+
+
+def test_the_steps_in_the_readme_are_steps_of_a_workflow(tmp_path: Path, pytestconfig: pytest.Config) -> None:
+    job = {"runs-on": "ubuntu-latest", "steps": recipe()}
+    (tmp_path / "workflow.yml").write_text(yaml.safe_dump({"on": "push", "jobs": {"quality": job}}), encoding="utf-8")
+    done = checked("vendor.github-workflows", tmp_path / "workflow.yml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    [verified, tested] = commands(recipe())
+    assert verified == ["pytest-llm", "baseline", "verify", "tests/quality"]
+    assert options(tested) <= known(pytestconfig)
 
 
 def commands(content: Any) -> Iterator[list[str]]:
@@ -68,19 +83,27 @@ def commands(content: Any) -> Iterator[list[str]]:
                     yield words[place:]
 
 
+def options(arguments: list[str]) -> set[str]:
+    return {word.partition("=")[0] for word in arguments if re.match("--?[a-z]", word)}
+
+
+def known(config: pytest.Config) -> set[str]:
+    """The options of pytest and of all plugins."""
+    return set(config._parser.optparser._option_string_actions)
+
+
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_each_option_that_is_given_exists(name: str, pytestconfig: pytest.Config) -> None:
-    known = set(pytestconfig._parser.optparser._option_string_actions)  # the options of pytest and of all plugins
     called = list(commands(read(name)))
     assert called
     for command, *arguments in called:
         if command == "pytest":
-            given = {word.partition("=")[0] for word in arguments if re.match("--?[a-z]", word)}
-            assert given
-            assert given <= known
+            assert options(arguments)
+            assert options(arguments) <= known(pytestconfig)
         else:
+            action = [word for word in arguments[:2] if word.islower() and word.isalpha()]
             with pytest.raises(SystemExit) as ended:
-                main([*arguments[:2], "--help"])
+                main([*action, "--help"])
             assert ended.value.code == 0
 
 

@@ -23,7 +23,8 @@ The path of one assertion, top to bottom:
     data          examples, and where they come from
     rating        a page on which people say what is better, for the metrics that judge that
 
-The edge: `plugin` (pytest's hooks), `fixtures`, `markers`, `thresholds`, `tolerances`, `reports`.
+The edge: `plugin` (pytest's hooks), `options`, `session` (what goes on around the tests), `fixtures`, `markers`, `thresholds`,
+`tolerances`, `reports`, and `command` (`pytest-llm`).
 
 Names are loaded when they are first used: importing this package, or its pytest plugin, imports none of torch,
 transformers, numpy and hypothesis.

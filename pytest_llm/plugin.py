@@ -17,9 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_llm.asking import ASKING, TierReporter, asked_so, asking_of, limited, reason_to_wait
 from pytest_llm.baselines.current import on_shelf
-from pytest_llm.corpus_keeper import CorpusKeeper
 from pytest_llm.effort import Effort, counting
 from pytest_llm.errors import MetricWarning, MisuseError, UndecidedError
 from pytest_llm.fixtures import (  # noqa: F401  # pytest finds fixtures here
@@ -35,18 +33,20 @@ from pytest_llm.fixtures import (  # noqa: F401  # pytest finds fixtures here
 from pytest_llm.inference.memo import remembering
 from pytest_llm.markers import asked_by, help_lines, is_given
 from pytest_llm.options import pytest_addoption  # noqa: F401  # pytest finds the hook here
-from pytest_llm.progress_bar import ProgressBars, can_be_seen
 from pytest_llm.recording import Recorder, record_verdict, recording
-from pytest_llm.releasing import FrameReleaser
 from pytest_llm.reports.properties import VERDICT, as_expected, for_people, properties
-from pytest_llm.unfinished import UnfinishedTests
+from pytest_llm.session.asking import ASKING, TierReporter, asked_so, asking_of, limited, reason_to_wait
+from pytest_llm.session.corpus_keeper import CorpusKeeper
+from pytest_llm.session.progress_bar import ProgressBars, can_be_seen
+from pytest_llm.session.releasing import FrameReleaser
+from pytest_llm.session.unfinished import UnfinishedTests
 
 if TYPE_CHECKING:
     from pytest_llm.baselines.shelf import Shelf
-    from pytest_llm.correcting import HolmCorrection
     from pytest_llm.inference.cache import Cache
     from pytest_llm.inference.memo import Memo
     from pytest_llm.models.devices import GpuRequirement
+    from pytest_llm.session.correcting import HolmCorrection
     from pytest_llm.thresholds import Threshold, ThresholdFile
     from pytest_llm.tolerances import NoRegression
     from pytest_llm.verdict import Verdict
@@ -81,19 +81,19 @@ def pytest_configure(config: pytest.Config) -> None:
     if asking.tier or asking.sample:
         config.pluginmanager.register(TierReporter(asking), "llm_tier_reporter")
     if config.getoption("llm_rejudge"):
-        from pytest_llm.rejudging import rejudge
+        from pytest_llm.session.rejudging import rejudge
 
         config.pluginmanager.register(rejudge(config), "llm_rejudge")
     if not config.option.collectonly:
         if any(map(config.getoption, ("llm_json", "llm_html", "llm_history", "llm_mlflow", "llm_report"))):
-            from pytest_llm.session_files import register_writers
+            from pytest_llm.session.files import register_writers
 
             register_writers(config, {"tier": asking.tier.name} if asking.tier else {})
         _tell_ci(config)
         if not hasattr(config, "workerinput"):
             config.pluginmanager.register(UnfinishedTests(), UNFINISHED)
     if config.getoption("llm_correction") == "holm":
-        from pytest_llm.correcting import correction
+        from pytest_llm.session.correcting import correction
 
         config.stash[CORRECTION] = correction(config.getini("llm_gates"))
         config.pluginmanager.register(config.stash[CORRECTION], "llm_correction")
@@ -103,11 +103,11 @@ def pytest_configure(config: pytest.Config) -> None:
         with _misuse_of("ini key llm_cache_size"):
             config.stash[CACHE_SIZE] = parse_memory(size)
     if config.getoption("llm_update_baselines") or config.getoption("llm_calibrate"):
-        from pytest_llm.baseline_keeper import BaselineKeeper
+        from pytest_llm.session.baseline_keeper import BaselineKeeper
 
         config.pluginmanager.register(BaselineKeeper(config), BASELINE_KEEPER)
     if hasattr(config, "workerinput") or config.getoption("dist", "no") != "no":
-        from pytest_llm.distribution import distribute
+        from pytest_llm.session.distribution import distribute
 
         distribute(config)
     config.pluginmanager.register(CorpusKeeper(config), "llm_corpus_keeper")
@@ -123,8 +123,8 @@ def _tell_ci(config: pytest.Config) -> None:
     on_github = os.environ.get("GITHUB_ACTIONS") == "true"
     if file is None and exit_code is None and not on_github:
         return
-    from pytest_llm.ci_reporter import CiReporter, GateWatcher, Telling
-    from pytest_llm.session_files import path_of
+    from pytest_llm.session.ci_reporter import CiReporter, GateWatcher, Telling
+    from pytest_llm.session.files import path_of
 
     if exit_code is not None:
         config.pluginmanager.register(GateWatcher(MARKERS_FAILED), "llm_gate_watcher")
@@ -137,7 +137,7 @@ def _tell_ci(config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True, optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> Generator[None, int, int]:
-    from pytest_llm.worker_count import as_many_as_fit
+    from pytest_llm.session.worker_count import as_many_as_fit
 
     return as_many_as_fit(config, (yield))
 
@@ -176,7 +176,7 @@ def _cache(config: pytest.Config) -> Cache | None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if any(map(is_given, items)):
-        from pytest_llm.given_tests import GivenTests
+        from pytest_llm.session.given_tests import GivenTests
 
         config.pluginmanager.register(GivenTests(), "llm_given_tests")
     try:
@@ -190,7 +190,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.stash[MISUSE] = str(error)
     alone = any(need.exclusive for item in items for need in item.stash.get(GPU_REQUIREMENTS, []))
     if alone and hasattr(config, "workerinput"):
-        from pytest_llm.exclusive import Turns
+        from pytest_llm.session.exclusive import Turns
 
         config.pluginmanager.register(Turns(config), "llm_turns")
 
@@ -265,7 +265,7 @@ def _told(item: pytest.Item, recorder: Recorder) -> list[tuple[Verdict, Effort |
     """
     if not is_given(item):
         return [(verdict, recorder.effort_of(verdict)) for verdict in recorder.verdicts]
-    from pytest_llm.given_tests import one_for_each_metric
+    from pytest_llm.session.given_tests import one_for_each_metric
 
     told = one_for_each_metric(recorder.verdicts)
     return [(verdict, recorder.effort_on(verdict.measurement.metric)) for verdict in told]
@@ -325,7 +325,7 @@ def _judged(item: pytest.Item, recorder: Recorder, shelf: Callable[[], Shelf]) -
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if not any(map(_has_verdict, chain.from_iterable(terminalreporter.stats.values()))):
         return
-    from pytest_llm.terminal_summary import summarise
+    from pytest_llm.session.terminal_summary import summarise
 
     holm = terminalreporter.config.stash.get(CORRECTION, None)
     summarise(terminalreporter, None if holm is None else holm.result())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_llm.exclusive import holding
+from pytest_llm.session.exclusive import holding
 
 CONFTEST = """
     import pytest

@@ -14,7 +14,7 @@ import pytest
 CONFTEST = """
     import math, threading, time
     import pytest
-    from pytest_llm import progress_bar
+    from pytest_llm.session import progress_bar
 
     progress_bar.DELAY = 0  # seconds
     bars = []

@@ -21,25 +21,25 @@ def register_writers(config: pytest.Config, about: Mapping[str, str]) -> None:
     record, page, history = (config.getoption(name) for name in ("llm_json", "llm_html", "llm_history"))
     plugins = config.pluginmanager
     if record or page:
-        from pytest_llm.run_recorder import NoteTaker
+        from pytest_llm.session.run_recorder import NoteTaker
 
         plugins.register(NoteTaker(excerpts=bool(page)), "llm_note_taker")
     if hasattr(config, "workerinput"):
         return
     if record:
-        from pytest_llm.run_recorder import RecordWriter
+        from pytest_llm.session.run_recorder import RecordWriter
 
         plugins.register(RecordWriter(path_of(config, "--llm-json", record), about), "llm_record_writer")
     if history:
-        from pytest_llm.history_writer import HistoryWriter
+        from pytest_llm.session.history_writer import HistoryWriter
 
         plugins.register(HistoryWriter.asked_for(config), "llm_history_writer")
     if config.getoption("llm_mlflow") or config.getoption("llm_report"):  # after the record, which is sent with it
-        from pytest_llm.exporting import Exporter
+        from pytest_llm.session.exporting import Exporter
 
         plugins.register(Exporter.asked_for(config), "llm_exporter")
     if page:  # after the history, whose last run is this one
-        from pytest_llm.html_writer import HtmlWriter
+        from pytest_llm.session.html_writer import HtmlWriter
 
         folder = config.invocation_params.dir / history if history else None
         plugins.register(HtmlWriter(path_of(config, "--llm-html", page), about, folder), "llm_html_writer")

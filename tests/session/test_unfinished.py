@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from pytest_llm import unfinished
-from pytest_llm.unfinished import hear_out
+from pytest_llm.session import unfinished
+from pytest_llm.session.unfinished import hear_out
 
 
 class Workers:

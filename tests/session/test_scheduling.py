@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pytest_llm.scheduling import Scheduling
+from pytest_llm.session.scheduling import Scheduling
 
 NAMES = ["a", "b", "m1", "m2", "m3"]
 GROUPS = {"m1": "model 0", "m2": "model 0", "m3": "model 0"}

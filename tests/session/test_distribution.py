@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pytest_llm.distribution import GroupingController, GroupingWorker, chosen, marked, models_of, together
+from pytest_llm.session.distribution import GroupingController, GroupingWorker, chosen, marked, models_of, together
 
 MODELS = ("llm", "llm_reference")
 

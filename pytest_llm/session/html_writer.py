@@ -14,7 +14,7 @@ from pytest_llm.data.whole_file import write_whole
 from pytest_llm.errors import MisuseError
 from pytest_llm.records.excerpts import Excerpts
 from pytest_llm.records.run_record import record_text, run_record
-from pytest_llm.run_recorder import Gatherer
+from pytest_llm.session.run_recorder import Gatherer
 
 if TYPE_CHECKING:
     from pytest_llm.history.series import Series

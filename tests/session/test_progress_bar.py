@@ -10,9 +10,9 @@ import time
 
 import pytest
 
-from pytest_llm import progress_bar
 from pytest_llm.inference.progress import Progress, answered, asking_about, measuring, shown_by
-from pytest_llm.progress_bar import Bar, can_be_seen
+from pytest_llm.session import progress_bar
+from pytest_llm.session.progress_bar import Bar, can_be_seen
 
 
 class Terminal(io.StringIO):

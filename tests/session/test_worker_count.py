@@ -8,13 +8,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from pytest_llm import worker_count
 from pytest_llm.data.embedded import embedded
 from pytest_llm.models import host_memory
 from pytest_llm.models.footprint import bytes_when_loaded
 from pytest_llm.models.loading import load_model
 from pytest_llm.models.size import bytes_in_memory
-from pytest_llm.worker_count import ROOM, as_many_as_fit, workers_for
+from pytest_llm.session import worker_count
+from pytest_llm.session.worker_count import ROOM, as_many_as_fit, workers_for
 
 GIB = 2**30
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_llm.interim import tell
+from pytest_llm.session.interim import tell
 
 if TYPE_CHECKING:
     from pytest_llm.baselines.baseline import Baseline

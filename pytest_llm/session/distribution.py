@@ -16,7 +16,7 @@ import pytest
 from pytest_llm.markers import uses_us
 
 if TYPE_CHECKING:
-    from pytest_llm.scheduling import Scheduling
+    from pytest_llm.session.scheduling import Scheduling
 
 _SEPARATOR = "\x1f"  # which pytest escapes in ids
 _ASKED = "llm_group"
@@ -64,7 +64,7 @@ class GroupingController:
 
     @pytest.hookimpl(trylast=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Scheduling:
-        from pytest_llm.scheduling import Scheduling
+        from pytest_llm.session.scheduling import Scheduling
 
         return Scheduling(config, log, self.groups)
 

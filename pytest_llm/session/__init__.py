@@ -1,0 +1,11 @@
+"""What goes on around the tests of one pytest session: a plugin each, registered by `plugin` where it is asked for.
+
+    asking            how models are asked, about how much and for how long: options, ini keys, tiers
+    given_tests       tests of Hypothesis;   corpus_keeper   their counter-examples
+    run_recorder      what was measured;     baseline_keeper, history_writer, html_writer, exporting   where it goes
+    ci_reporter, terminal_summary, progress_bar, unfinished   what people are told
+    distribution, scheduling, interim, worker_count, exclusive   xdist: who runs what, and how workers talk
+    correcting        Holm's correction;     rejudging   a stored record in the place of a model;   releasing   memory
+
+Together with `plugin`, `options`, `fixtures` and `markers` all that knows pytest.
+"""

@@ -9,6 +9,7 @@ import pytest
 
 from pytest_llm import (
     Calibration,
+    Generate,
     LanguageModel,
     assert_latency_below,
     assert_latency_no_regression,
@@ -21,6 +22,7 @@ from pytest_llm import (
 )
 
 OPENINGS = [" ".join(example.text.split()[:30]) for example in load_examples(embedded("data/held_out.jsonl"))]
+ANSWER = Generate(max_tokens=16)  # short ones: this is a test of every pull request
 PRODUCT = Calibration()  # of two matrices, timed beside the requests: a slower machine has more time
 
 
@@ -31,19 +33,21 @@ def llm() -> LanguageModel:
 
 
 def test_an_answer_does_not_take_long(llm: LanguageModel) -> None:
-    assert_latency_below(llm, OPENINGS, 5_000, relative_to=PRODUCT)
+    assert_latency_below(llm, OPENINGS, 5_000, task=ANSWER, relative_to=PRODUCT)
 
 
 def test_the_first_token_comes_soon(llm: LanguageModel) -> None:
-    assert_latency_below(llm, OPENINGS, 1_000, metric="time_to_first_token", quantile=0.5, relative_to=PRODUCT)
+    assert_latency_below(
+        llm, OPENINGS, 1_000, metric="time_to_first_token", quantile=0.5, task=ANSWER, relative_to=PRODUCT
+    )
 
 
 def test_tokens_follow_each_other_quickly(llm: LanguageModel) -> None:
-    assert_throughput_above(llm, OPENINGS[:5], 0.005, relative_to=PRODUCT)
+    assert_throughput_above(llm, OPENINGS[:5], 0.005, task=ANSWER, relative_to=PRODUCT)
 
 
 def test_a_request_fits_into_memory(llm: LanguageModel) -> None:
-    assert_peak_memory_below(llm, OPENINGS[:5], "2GB")
+    assert_peak_memory_below(llm, OPENINGS[:5], "2GB", task=ANSWER)
 
 
 def test_the_model_is_small(llm: LanguageModel) -> None:
@@ -52,4 +56,4 @@ def test_the_model_is_small(llm: LanguageModel) -> None:
 
 def test_the_model_is_not_slower_than_itself(llm: LanguageModel) -> None:
     """Here the baseline is the model itself; in a pull request it is the model of the main branch."""
-    assert_latency_no_regression(llm, llm, OPENINGS, tolerance="300%", blocks=10, pairs=2)
+    assert_latency_no_regression(llm, llm, OPENINGS, tolerance="300%", task=ANSWER, blocks=10, pairs=2)

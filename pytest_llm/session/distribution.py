@@ -63,9 +63,11 @@ class GroupingController:
             ids[:] = [name for name, _, _ in said]  # the same list is what is scheduled
 
     @pytest.hookimpl(trylast=True)
-    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Scheduling:
-        from pytest_llm.session.scheduling import Scheduling
-
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Scheduling | None:
+        try:
+            from pytest_llm.session.scheduling import Scheduling
+        except ImportError:
+            return None  # an xdist that is laid out otherwise schedules as ever, also for those who never heard of us
         return Scheduling(config, log, self.groups)
 
 
@@ -89,7 +91,7 @@ class GroupingWorker:
         names = [item.nodeid for item in items]
         models = [models_of(item, self.fixtures) for item in items]
         ours = [bool(used) or uses_us(item) for item, used in zip(items, models, strict=True)]
-        if not any(models if self.only_for_models else ours):
+        if not any(models if self.only_for_models else ours) or not all(map(_can_be_renamed, items)):
             return (yield)
         marks = list(map(marked, items))
         free = together([frozenset() if mark else used for mark, used in zip(marks, models, strict=True)])
@@ -159,6 +161,11 @@ def marked(item: pytest.Item) -> str:
     """The group that the test was given by hand, as xdist names it; empty if none was."""
     marks = item.iter_markers("xdist_group")
     return "_".join(sorted({str(mark.args[0] if mark.args else mark.kwargs.get("name", "default")) for mark in marks}))
+
+
+def _can_be_renamed(item: pytest.Item) -> bool:
+    """Whether this pytest keeps ids where we know; if not, tests are in no group."""
+    return hasattr(getattr(item, "_id", None), "parse") or isinstance(getattr(item, "_nodeid", None), str)
 
 
 def _rename(item: pytest.Item, name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Hashable
 from types import SimpleNamespace
 
@@ -161,3 +162,20 @@ def test_a_worker_says_groups_and_calls_tests_what_they_are_called(
         finishing.send(None)
     assert [item.nodeid for item in items] == names
     assert worker.computing == computing
+
+
+def test_where_pytest_keeps_ids_elsewhere_nothing_is_grouped() -> None:
+    items = [SimpleNamespace(nodeid="test_it.py::test_one", fixturenames=("llm",), iter_markers=lambda name: iter(()))]
+    items[0].session = SimpleNamespace(_fixturemanager=SimpleNamespace(getfixturedefs=lambda name, item: None))
+    worker = GroupingWorker({"fixtures": MODELS, "only_for_models": True})
+    finishing = worker.pytest_collection_finish(SimpleNamespace(items=items))  # type: ignore[arg-type]
+    next(finishing)
+    assert (items[0].nodeid, worker.computing) == ("test_it.py::test_one", 0)
+
+
+def test_an_xdist_that_is_laid_out_otherwise_schedules_as_ever(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pytest_llm.session.scheduling", None)
+    controller = GroupingController(MODELS, only_for_models=True)
+    assert controller.pytest_xdist_make_scheduler(pytester.parseconfig("-n2"), None) is None

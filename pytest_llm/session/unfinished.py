@@ -51,14 +51,17 @@ class UnfinishedTests:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         workers = session.config.pluginmanager.get_plugin("dsession")
-        if workers is not None and exitstatus == pytest.ExitCode.INTERRUPTED:
+        if workers is not None and exitstatus == pytest.ExitCode.INTERRUPTED and self._is_ours(session.config):
             hear_out(workers)
+
+    def _is_ours(self, config: pytest.Config) -> bool:
+        grouping = config.pluginmanager.get_plugin("llm_grouping")  # knows it of xdist's workers
+        return self.of_ours or bool(grouping is not None and grouping.groups)
 
     def lines(self, config: pytest.Config) -> Iterator[str]:
         """How many there are, and the names of those that were begun; nothing if all came to their end, or none was ours."""
-        grouping = config.pluginmanager.get_plugin("llm_grouping")  # knows it of xdist's workers
         left = {name: state for name, state in self.states.items() if state != _ENDED}
-        if not left or not (self.of_ours or (grouping is not None and grouping.groups)):
+        if not left or not self._is_ours(config):
             return
         begun = [f"{name} ({state})" for name, state in left.items() if state != _NOT_BEGUN]
         others = len(left) - len(begun)

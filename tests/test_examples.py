@@ -97,6 +97,7 @@ def test_examples_on_what_is_shipped_end_as_they_say(pytester: pytest.Pytester) 
     )
 
 
+@pytest.mark.slow  # what it asks for, tests/behaviour/test_correction.py and test_calibration.py see in each run
 def test_gates_on_a_real_model_share_alpha_and_are_calibrated(pytester: pytest.Pytester) -> None:
     name = "test_against_baseline.py"
     result = run(pytester, name, "--llm-correction=holm", "-o", "llm_gates=5", "--llm-calibrate=2")
@@ -166,6 +167,7 @@ def test_quickstart_on_a_gguf_file_gives_the_perplexity_of_transformers(
     assert float(measured) == pytest.approx(math.exp(nll / count), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_the_nightly_example_runs_when_asked(pytester: pytest.Pytester) -> None:
     result = run(pytester, "test_on_gpu.py", "--llm-nightly", "--llm-limit=3")
     result.assert_outcomes(passed=1, skipped=3)

@@ -27,12 +27,12 @@ def test_what_is_shown_of_an_example_stands_in_it() -> None:
         assert part in (ROOT / name).read_text(encoding="utf-8")
 
 
-TIME = re.compile(r"(?<=  )\d+\.\d\d(?=  \d+ (new|cached|known)\b)")
+TIME = re.compile(r" +\d+\.\d+(?=  \d+ (new|cached|known)\b)")
 """What a table says of seconds: the only figures that differ from run to run."""
 
 
 def without_times(lines: list[str]) -> list[str]:
-    return [TIME.sub("0.00", line) for line in lines]
+    return [TIME.sub("  0.00", line) for line in lines]
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +46,14 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 COMMANDS = re.findall(r"<!-- pytest examples/(\w+.py)(.*?) -->\n```console\n(.*?)```", README, re.DOTALL)
 
 
-@pytest.mark.parametrize(("name", "arguments", "shown"), COMMANDS, ids=[name for name, *_ in COMMANDS])
+LONG = ("test_robustness.py", "test_against_baseline.py")
+"""Whose figures `tests/test_examples.py` sees in each run, in a session with others."""
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "shown"),
+    [pytest.param(*one, marks=[pytest.mark.slow] * (one[0] in LONG), id=one[0]) for one in COMMANDS],
+)
 def test_the_output_shown_is_the_output_printed(
     pytester: pytest.Pytester, name: str, arguments: str, shown: str
 ) -> None:

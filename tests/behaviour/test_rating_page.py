@@ -176,9 +176,10 @@ def test_the_page_fits_a_telephone_and_works_without_scripts(
         page.goto(server.address)
         page.get_by_label("Your name").fill("Ann")
         page.get_by_role("button", name="Start").click()
+        page.wait_for_load_state()  # its style sheet is another file
         assert page.evaluate("document.documentElement.scrollWidth") == 400
         assert page.locator(".output .text div").last.evaluate("line => getComputedStyle(line).direction") == "rtl"
         page.get_by_role("button", name="4 of 5").click()
-        assert "1 answered" in page.content()
+        page.get_by_text("1 answered").first.wait_for()
     server.stop()
     assert os.path.getsize(tmp_path / "ratings.jsonl")

@@ -140,16 +140,16 @@ def peak(work: Callable[[], object]) -> int:
 
 
 def test_texts_are_dropped_while_they_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """600 texts of 20 000 characters each: 12 MB, and as much again in log-probabilities."""
+    """300 texts of 20 000 characters each: 6 MB, and as much again in log-probabilities."""
     path = tmp_path / "rows.jsonl"
     with path.open("w") as file:
-        file.writelines(f'{{"text": "{number} {"some words " * 1800}"}}\n' for number in range(600))
+        file.writelines(f'{{"text": "{number} {"some words " * 1800}"}}\n' for number in range(300))
     with remembering():
         used = peak(lambda: measure(Unigram(), stream(path), "perplexity"))
     assert used < 5e6
-    monkeypatch.setattr(in_batches, "BATCH", 600)
+    monkeypatch.setattr(in_batches, "BATCH", 300)
     with remembering():
-        assert peak(lambda: measure(Unigram(), stream(path), "perplexity")) > 12e6
+        assert peak(lambda: measure(Unigram(), stream(path), "perplexity")) > 8e6
 
 
 @pytest.mark.slow

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,6 +15,14 @@ from statsmodels.stats.multitest import multipletests  # type: ignore[import-unt
 from pytest_llm.statistics.multiplicity import any_fails, holm
 
 PROBABILITIES = st.lists(st.floats(0, 1), min_size=1, max_size=12)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_sweeping() -> Iterator[None]:
+    """Statsmodels collects garbage at each call: half a second, among all that other tests have loaded."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(gc, "collect", lambda: 0)
+        yield
 
 
 @given(PROBABILITIES)

@@ -7,15 +7,15 @@ nothing is read whole, or allocated, that is out of proportion to the weights th
 from __future__ import annotations
 
 import json
-import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pytest_llm.errors import MisuseError
+from pytest_llm.models.tensor_heads import heads
+from pytest_llm.transformer.weights.index import shards
 
-INDEX = "model.safetensors.index.json"
 READ_WHOLE = (".json", ".jinja", ".txt", ".model", ".tiktoken")
 MOST_BYTES = 256 * 2**20
 """Of a file that is read whole; the largest vocabularies in use take 35 MB."""
@@ -51,8 +51,9 @@ def check_folder(path: Path, *, allow_pickle: bool = False) -> None:
             f"{str(path)!r} has no tokenizer (no tokenizer.json): save it beside the model with "
             f"tokenizer.save_pretrained(folder), or give the pair (model, tokenizer)"
         )
-    _refuse_what_leads_out(path)
-    _refuse_what_is_huge(path)
+    entries = _entries(path)
+    _refuse_what_leads_out(path, entries)
+    _refuse_what_is_huge(path, entries)
     if any(path.glob("*.safetensors")):
         _refuse_what_is_out_of_proportion(path)
     elif not allow_pickle:
@@ -69,49 +70,39 @@ def _refuse_pickles(path: Path) -> None:
     raise MisuseError(f"{str(path)!r} has a config.json but no weights (*.safetensors)")
 
 
-def _files(path: Path) -> Iterator[Path]:
-    for folder, _, names in os.walk(path):
-        yield from (Path(folder, name) for name in names)
+def _entries(path: Path) -> list[Path]:
+    """Files and folders, also those that are links, which are not followed."""
+    return [Path(folder, name) for folder, folders, names in os.walk(path) for name in (*folders, *names)]
 
 
-def _refuse_what_leads_out(path: Path) -> None:
+def _refuse_what_leads_out(path: Path, entries: Sequence[Path]) -> None:
     """A chat template that is a link to a key would stand in every prompt. The hub's own cache links to `../../blobs`."""
     home = path.resolve()
-    for file in _files(path):
-        if file.is_symlink():
-            target = file.resolve()
-            blobs = home.parent.parent / "blobs" if home.parent.name == "snapshots" else home
+    blobs = home.parent.parent / "blobs" if home.parent.name == "snapshots" else home
+    for entry in entries:
+        if entry.is_symlink():
+            target = entry.resolve()
             if not target.is_relative_to(home) and not target.is_relative_to(blobs):
                 raise MisuseError(
-                    f"{file.relative_to(path)} in {str(path)!r} is a link to {str(target)!r}, outside of the folder: put the file "
-                    f"itself there, if you know what it is"
+                    f"{entry.relative_to(path)} in {str(path)!r} is a link to {str(target)!r}, outside of the folder: put the "
+                    f"file itself there, if you know what it is"
                 )
-    index = path / INDEX
-    if index.is_file():
-        for name in _shards(index):
-            if Path(name).name != name:
-                raise MisuseError(f"{INDEX} in {str(path)!r} names the file {name!r}, which is not one in the folder")
+    shards(path)
 
 
-def _shards(index: Path) -> set[str]:
-    named = _read(index).get("weight_map")
-    if not isinstance(named, dict) or not all(isinstance(name, str) for name in named.values()):
-        raise MisuseError(f"{str(index)!r} does not say in which file each tensor is (weight_map)")
-    return set(named.values())
-
-
-def _refuse_what_is_huge(path: Path) -> None:
-    for file in _files(path):
-        if file.suffix in READ_WHOLE and file.stat().st_size > MOST_BYTES:
+def _refuse_what_is_huge(path: Path, entries: Sequence[Path]) -> None:
+    for entry in entries:
+        if entry.suffix in READ_WHOLE and entry.stat().st_size > MOST_BYTES:
             raise MisuseError(
-                f"{file.relative_to(path)} in {str(path)!r} has {file.stat().st_size / 2**20:,.0f} MiB; of a file that is read "
+                f"{entry.relative_to(path)} in {str(path)!r} has {entry.stat().st_size / 2**20:,.0f} MiB; of a file that is read "
                 f"whole {MOST_BYTES // 2**20} MiB are accepted"
             )
 
 
 def _refuse_what_is_out_of_proportion(path: Path) -> None:
     """The configuration of a bomb asks for a million layers, and `transformers` makes them before it looks at the weights."""
-    tensors, numbers = _stored(path)
+    stored = list(heads(path))
+    tensors, numbers = len(stored), sum(head.numbers for head in stored)
     stated = _read(path / "config.json")
     for part in (stated, *(value for value in stated.values() if isinstance(value, dict))):
         for name in _LAYERS:
@@ -122,22 +113,6 @@ def _refuse_what_is_out_of_proportion(path: Path) -> None:
             if width * (times := _whole(part, name)) > _PACKED * numbers:
                 what = f"{name} of {times} times a width of {width} is more than the {numbers} numbers stored there can make"
                 raise _out_of_proportion(path, what)
-
-
-def _stored(path: Path) -> tuple[int, int]:
-    """How many tensors there are, and how many numbers in them; `safetensors` holds its headers against the sizes of the files."""
-    from safetensors import SafetensorError, safe_open
-
-    tensors = numbers = 0
-    for file in sorted(path.glob("*.safetensors")):
-        try:
-            with safe_open(file, "numpy") as content:
-                shapes = [content.get_slice(name).get_shape() for name in content.keys()]  # noqa: SIM118  # it is no dict
-        except (SafetensorError, OSError) as error:
-            raise MisuseError(f"{file.name} in {str(path)!r} cannot be read as safetensors: {error}") from None
-        tensors += len(shapes)
-        numbers += sum(map(math.prod, shapes))
-    return tensors, numbers
 
 
 def _whole(part: Mapping[str, Any], name: str) -> int:

@@ -15,6 +15,7 @@ from pytest_llm.errors import MisuseError
 from pytest_llm.models import checkpoint_files
 from pytest_llm.models.checkpoint_files import check_folder
 from pytest_llm.models.loading import load_model
+from pytest_llm.transformer.weights.index import INDEX
 
 
 @pytest.fixture
@@ -53,6 +54,13 @@ def test_a_link_that_leads_out_is_refused(folder: Path, tmp_path: Path) -> None:
     assert "PRIVATE KEY" not in str(caught.value)
 
 
+def test_a_folder_that_is_a_link_and_leads_out_is_refused(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (folder / "1_Pooling").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(MisuseError, match=r"^1_Pooling in .* is a link to .*elsewhere', outside of the folder: put"):
+        check_folder(folder)
+
+
 def test_a_link_within_the_folder_is_followed(folder: Path) -> None:
     (folder / "weights").mkdir()
     (folder / "model.safetensors").rename(folder / "weights" / "blob")
@@ -77,7 +85,7 @@ def test_the_layout_of_the_hub_s_cache_is_accepted(folder: Path, tmp_path: Path)
 
 @pytest.mark.parametrize("name", ["../other/model.safetensors", "/etc/passwd"])
 def test_an_index_names_files_of_the_folder_alone(folder: Path, name: str) -> None:
-    (folder / checkpoint_files.INDEX).write_text(json.dumps({"weight_map": {"a.weight": name}}), encoding="utf-8")
+    (folder / INDEX).write_text(json.dumps({"weight_map": {"a.weight": name}}), encoding="utf-8")
     with pytest.raises(
         MisuseError, match=r"model\.safetensors\.index\.json in .* names the file .*, which is not one in the"
     ):
@@ -86,7 +94,7 @@ def test_an_index_names_files_of_the_folder_alone(folder: Path, name: str) -> No
 
 @pytest.mark.parametrize("content", ["[]", "{}", '{"weight_map": {"a": 1}}', "[" * 100_000])
 def test_an_index_that_is_none_is_refused(folder: Path, content: str) -> None:
-    (folder / checkpoint_files.INDEX).write_text(content, encoding="utf-8")
+    (folder / INDEX).write_text(content, encoding="utf-8")
     with pytest.raises(MisuseError, match=r"index\.json"):
         check_folder(folder)
 

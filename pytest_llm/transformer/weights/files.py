@@ -16,6 +16,7 @@ from pytest_llm.transformer.config import Config
 from pytest_llm.transformer.decoder import Decoder
 from pytest_llm.transformer.encoder import Encoder
 from pytest_llm.transformer.encoder_decoder import EncoderDecoder
+from pytest_llm.transformer.weights.index import shards
 from pytest_llm.transformer.weights.names import fill
 from pytest_llm.transformer.weights.published import from_published
 
@@ -96,11 +97,8 @@ def read_tensors(folder: Path) -> dict[str, Tensor]:
     Raises:
         MisuseError: there are none, one is missing or damaged.
     """
-    index = folder / "model.safetensors.index.json"
+    names = shards(folder)
     try:
-        names = {"model.safetensors"}
-        if index.is_file():
-            names = {Path(name).name for name in json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()}
         return {name: tensor for file in sorted(names) for name, tensor in load_file(folder / file).items()}
     except Exception as error:  # safetensors has an error of its own, beside those of files and JSON
         raise MisuseError(f"no weights can be read from {str(folder)!r}: {error}") from None

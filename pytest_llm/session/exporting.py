@@ -15,11 +15,12 @@ import pytest
 from pytest_llm.baselines.comparing import recorded_now
 from pytest_llm.errors import MisuseError
 from pytest_llm.reporters.reporter import Reporter, reporter_named
-from pytest_llm.reports.rows import Row, rows_of
+from pytest_llm.reports.rows import Row
+from pytest_llm.session.row_gatherer import RowGatherer
 
 
-class Exporter:
-    """Gathers the reports of a session.
+class Exporter(RowGatherer):
+    """Sends the session to reporters.
 
     Args:
         reporters: with their names.
@@ -27,9 +28,9 @@ class Exporter:
     """
 
     def __init__(self, reporters: Sequence[tuple[str, Reporter]], record: Path | None) -> None:
+        super().__init__()
         self.reporters = reporters
         self.record = record
-        self.rows: dict[str, list[Row]] = {}
         self.told: list[tuple[str, bool]] = []
 
     @classmethod
@@ -50,10 +51,6 @@ class Exporter:
                 raise pytest.UsageError(f"{option}: {error}") from None
         record = config.getoption("llm_json")
         return cls(reporters, None if record is None else config.invocation_params.dir / record)
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.when == "call" and (rows := rows_of(report.nodeid, report.user_properties)):
-            self.rows[report.nodeid] = list(rows)
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_sessionfinish(self) -> Generator[None, object, object]:

@@ -29,7 +29,8 @@ def register_writers(config: pytest.Config, about: Mapping[str, str]) -> None:
     if record:
         from pytest_llm.session.run_recorder import RecordWriter
 
-        plugins.register(RecordWriter(path_of(config, "--llm-json", record), about), "llm_record_writer")
+        option = "--llm-json"
+        plugins.register(RecordWriter(option, path_of(config, option, record), about), "llm_record_writer")
     if history:
         from pytest_llm.session.history_writer import HistoryWriter
 
@@ -42,7 +43,8 @@ def register_writers(config: pytest.Config, about: Mapping[str, str]) -> None:
         from pytest_llm.session.html_writer import HtmlWriter
 
         folder = config.invocation_params.dir / history if history else None
-        plugins.register(HtmlWriter(path_of(config, "--llm-html", page), about, folder), "llm_html_writer")
+        option = "--llm-html"
+        plugins.register(HtmlWriter(option, path_of(config, option, page), about, folder), "llm_html_writer")
 
 
 def path_of(config: pytest.Config, option: str, name: str) -> Path:

@@ -13,19 +13,20 @@ import pytest
 from pytest_llm.baselines.comparing import recorded_now
 from pytest_llm.history.files import add_run
 from pytest_llm.history.run import GateResult, Run
-from pytest_llm.reports.rows import Row, rows_of
+from pytest_llm.reports.rows import Row
+from pytest_llm.session.row_gatherer import RowGatherer
 
 
-class HistoryWriter:
-    """Gathers the reports of a session.
+class HistoryWriter(RowGatherer):
+    """Adds the session to a history.
 
     Args:
         folder: of the history.
     """
 
     def __init__(self, folder: Path) -> None:
+        super().__init__()
         self.folder = folder
-        self.rows: dict[str, list[Row]] = {}
         self.told = ""
 
     @classmethod
@@ -43,10 +44,6 @@ class HistoryWriter:
                 "--llm-history: with --llm-rejudge nothing is measured that could be added to a history"
             )
         return cls(folder)
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.when == "call" and (rows := rows_of(report.nodeid, report.user_properties)):
-            self.rows[report.nodeid] = list(rows)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:

@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_llm.baselines.comparing import recorded_now
-from pytest_llm.data.whole_file import write_whole
 from pytest_llm.errors import MisuseError
 from pytest_llm.records.excerpts import Excerpts
-from pytest_llm.records.run_record import record_text, run_record
+from pytest_llm.records.run_record import run_record
 from pytest_llm.session.run_recorder import Gatherer
 
 if TYPE_CHECKING:
@@ -24,15 +22,12 @@ class HtmlWriter(Gatherer):
     """Makes the page of what a record of the session says, and of texts that no record has.
 
     Args:
-        path: of the file.
-        about: of the session, what is told beside date, commit and versions.
+        option, path, about: as of `Gatherer`.
         history: the folder of `--llm-history`; its own plugin has to be registered before, so that this session is in it.
     """
 
-    def __init__(self, path: Path, about: Mapping[str, str], history: Path | None) -> None:
-        super().__init__()
-        self.path = path
-        self.about = about
+    def __init__(self, option: str, path: Path, about: Mapping[str, str], history: Path | None) -> None:
+        super().__init__(option, path, about)
         self.history = history
 
     @pytest.hookimpl(trylast=True)
@@ -40,15 +35,10 @@ class HtmlWriter(Gatherer):
         from pytest_llm.reports.html.page import page
 
         tests = self.tests()
-        run = run_record(json.loads(record_text({**recorded_now(), **self.about}, tests)), Path("this run"))
+        run = run_record(json.loads(self.record(tests)), Path("this run"))
         excerpts = {test.id: Excerpts.of(line) for test in tests for line in test.excerpts}
-        try:
-            write_whole(self.path, page(run, excerpts, self._series()).encode("utf-8", "replace"))
-        except OSError as error:
-            session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
-            self.told.append(f"--llm-html: {self.path} could not be written: {error}")
-            return
-        self.told.append(f"llm report: {self.path}")
+        content = page(run, excerpts, self._series()).encode("utf-8", "replace")
+        self.write(session, content, f"llm report: {self.path}")
 
     def _series(self) -> list[Series]:
         if self.history is None or not self.history.is_dir():
@@ -59,5 +49,5 @@ class HtmlWriter(Gatherer):
         try:
             return series_of(read_runs(self.history))
         except MisuseError as error:
-            self.told.append(f"--llm-html: the page has no history: {error}")
+            self.told.append(f"{self.option}: the page has no history: {error}")
             return []

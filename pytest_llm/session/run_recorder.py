@@ -73,9 +73,18 @@ class NoteTaker:
 
 
 class Gatherer:
-    """Gathers the reports of a session."""
+    """Gathers the reports of a session, for a file that is written when it ends.
 
-    def __init__(self) -> None:
+    Args:
+        option: which asked for it.
+        path: of the file.
+        about: of the session, what is told beside date, commit and versions.
+    """
+
+    def __init__(self, option: str, path: Path, about: Mapping[str, str]) -> None:
+        self.option = option
+        self.path = path
+        self.about = about
         self.collected: dict[str, None] = {}
         self.results: dict[str, TestResult] = {}
         self.told: list[str] = []
@@ -114,35 +123,33 @@ class Gatherer:
         tests = [self.results.get(nodeid, TestResult(nodeid, "not run")) for nodeid in self.collected]
         return tests + [result for nodeid, result in self.results.items() if nodeid not in self.collected]
 
+    def record(self, tests: Sequence[TestResult]) -> str:
+        """The text of the session's record."""
+        return record_text({**recorded_now(), **self.about}, tests)
+
+    def write(self, session: pytest.Session, content: bytes, told: str) -> None:
+        """Write the file and tell so; what hinders fails the session."""
+        try:
+            write_whole(self.path, content)
+        except OSError as error:
+            session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
+            told = f"{self.option}: {self.path} could not be written: {error}"
+        self.told.append(told)
+
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         for line in self.told:
             terminalreporter.write_sep("-", line)
 
 
 class RecordWriter(Gatherer):
-    """Writes the record.
-
-    Args:
-        path: of the file.
-        about: of the session, what is recorded beside date, commit and versions.
-    """
-
-    def __init__(self, path: Path, about: Mapping[str, str]) -> None:
-        super().__init__()
-        self.path = path
-        self.about = about
+    """Writes the record."""
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         tests = self.tests()
-        try:
-            write_whole(self.path, record_text({**recorded_now(), **self.about}, tests).encode("utf-8"))
-        except OSError as error:
-            session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
-            self.told.append(f"--llm-json: {self.path} could not be written: {error}")
-            return
         count = sum(len(test.measurements) for test in tests)
-        self.told.append(f"llm record of {count} measurement{'s' * (count != 1)}: {self.path}")
+        told = f"llm record of {count} measurement{'s' * (count != 1)}: {self.path}"
+        self.write(session, self.record(tests).encode("utf-8"), told)
 
 
 def _outcome(report: pytest.TestReport, before: str) -> str:

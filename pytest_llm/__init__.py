@@ -9,13 +9,7 @@ The path of one assertion, top to bottom:
     inference     how examples become outputs: windows, batches, log-probabilities
     models        what can be measured, and how it is loaded
     metrics       sums per example, one formula over them
-    verdict       measurement, limit, verdict: the one place where a number passes or fails
-    contract      the same for what every model must keep: causality, padding, caches
-    regression    the same for a measurement beside a baseline's: the one place where a change passes or fails
-    improvement   what a tuned model does better than the one it was made from, proven
-    loss_trend    the same for the losses of a training run
-    recovery      what a changed model keeps of the one it was made from
-    robustness    the same for the share of texts that an attack breaks
+    judging       the one place where a number passes or fails: against a limit, a baseline, the model it was made from
     records       what a run measured, in a file, and in the place of models
     baselines     per-example statistics in files, and whether two measurements can be compared
     stopping      deciding a gate before all of the data is seen
@@ -132,6 +126,9 @@ if TYPE_CHECKING:
     from pytest_llm.inference.measure import measure
     from pytest_llm.inference.references import save_reference
     from pytest_llm.inference.time_budget import budget
+    from pytest_llm.judging.limit_verdict import judge
+    from pytest_llm.judging.measurement import Measurement
+    from pytest_llm.judging.verdict import Outcome, QualityError, Verdict
     from pytest_llm.limit import Limit
     from pytest_llm.metrics.custom import llm_metric
     from pytest_llm.metrics.multiple_choice import ChoiceScores
@@ -152,7 +149,6 @@ if TYPE_CHECKING:
     from pytest_llm.tasks.extract import Extract
     from pytest_llm.tasks.generate import Generate
     from pytest_llm.tasks.prompt import Prompt
-    from pytest_llm.verdict import Measurement, Outcome, QualityError, Verdict, judge
 
 __version__ = "0.1.0"
 
@@ -176,13 +172,13 @@ _HOMES = {
     "LanguageModel": "models.language_model",
     "Limit": "limit",
     "MaskedLanguageModel": "models.language_model",
-    "Measurement": "verdict",
+    "Measurement": "judging.measurement",
     "MetricWarning": "errors",
     "MisuseError": "errors",
-    "Outcome": "verdict",
+    "Outcome": "judging.verdict",
     "Prompt": "tasks.prompt",
-    "QualityError": "verdict",
-    "Verdict": "verdict",
+    "QualityError": "judging.verdict",
+    "Verdict": "judging.verdict",
     "Window": "models.language_model",
     "WindowedModel": "models.language_model",
     "assert_acc_above": "assertions.multiple_choice",
@@ -254,7 +250,7 @@ _HOMES = {
     "assert_wil_below": "assertions.transcription",
     "budget": "inference.time_budget",
     "embedded": "data.embedded",
-    "judge": "verdict",
+    "judge": "judging.limit_verdict",
     "llm_metric": "metrics.custom",
     "load_examples": "data.loading",
     "load_model": "models.loading",

@@ -12,9 +12,9 @@ from pytest_llm.errors import MisuseError
 
 if TYPE_CHECKING:
     from pytest_llm.inference.measure import Answers, Questions
+    from pytest_llm.judging.measurement import Measurement
     from pytest_llm.models.core_factory import Architecture, Factory
     from pytest_llm.models.language_model import AnyModel
-    from pytest_llm.verdict import Measurement
 
 
 @pytest.fixture(scope="session")

@@ -45,11 +45,11 @@ if TYPE_CHECKING:
     from pytest_llm.baselines.shelf import Shelf
     from pytest_llm.inference.cache import Cache
     from pytest_llm.inference.memo import Memo
+    from pytest_llm.judging.verdict import Verdict
     from pytest_llm.models.devices import GpuRequirement
     from pytest_llm.session.correcting import HolmCorrection
     from pytest_llm.thresholds import Threshold, ThresholdFile
     from pytest_llm.tolerances import NoRegression
-    from pytest_llm.verdict import Verdict
 
 UNFINISHED = "llm_unfinished"
 BASELINE_KEEPER = "llm_baseline_keeper"

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Protocol
 from pytest_llm.effort import Effort, spent
 
 if TYPE_CHECKING:
-    from pytest_llm.verdict import Measurement, Verdict
+    from pytest_llm.judging.measurement import Measurement
+    from pytest_llm.judging.verdict import Verdict
 
 
 @dataclass(slots=True)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from pytest_llm.data.example import Example
+    from pytest_llm.judging.measurement import Measurement
     from pytest_llm.metrics.metric import Metric
-    from pytest_llm.verdict import Measurement
 
 
 class Tape(Protocol):

@@ -17,8 +17,8 @@ from pytest_llm.limit import Limit
 from pytest_llm.metrics import METRICS, closest
 
 if TYPE_CHECKING:
+    from pytest_llm.judging.verdict import Verdict
     from pytest_llm.recording import Recorder
-    from pytest_llm.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +174,7 @@ def check(thresholds: Mapping[str, Threshold], recorder: Recorder) -> Iterator[V
     Raises:
         MisuseError: after all that was measured: a metric was named but not measured, so there is nothing that could pass.
     """
-    from pytest_llm.verdict import judge
+    from pytest_llm.judging.limit_verdict import judge
 
     measured = dict.fromkeys(measurement.metric for measurement in recorder.measurements)
     for threshold in thresholds.values():

@@ -12,8 +12,8 @@ from pytest_llm.tolerance import Estimand, Inconclusive, Tolerance, parse_amount
 
 if TYPE_CHECKING:
     from pytest_llm.baselines.shelf import Shelf
+    from pytest_llm.judging.verdict import Verdict
     from pytest_llm.recording import Recorder
-    from pytest_llm.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)

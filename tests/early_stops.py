@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from pytest_llm.comparison import Comparison
 from pytest_llm.data.example import Example
 from pytest_llm.data.provenance import Identity, Provenance
+from pytest_llm.judging.comparison import Comparison
+from pytest_llm.judging.regression import judge_change
 from pytest_llm.limit import Limit
 from pytest_llm.metrics.language_modeling import Perplexity
-from pytest_llm.regression import judge_change
 from pytest_llm.statistics.jackknife import FloatArray
 from pytest_llm.stopping.gates import Subject, until_change, until_limit
 from pytest_llm.stopping.mode import EarlyStop

@@ -12,8 +12,8 @@ import numpy as np
 
 from pytest_llm.data.example import Example
 from pytest_llm.data.provenance import Provenance
+from pytest_llm.judging.measurement import Measurement
 from pytest_llm.statistics.jackknife import FloatArray
-from pytest_llm.verdict import Measurement
 
 Kind = Literal["kernel", "small", "retrained"]
 _NOISE: dict[Kind, tuple[float, float]] = {"kernel": (0, 0.02), "small": (0.01, 0.2), "retrained": (0.06, 0.8)}

@@ -8,9 +8,10 @@ from pytest_llm.assertions.quality import assert_perplexity_below
 from pytest_llm.effort import Effort, counting, spent, working
 from pytest_llm.inference.measure import measure
 from pytest_llm.inference.memo import remembering
+from pytest_llm.judging.limit_verdict import judge
+from pytest_llm.judging.verdict import QualityError
 from pytest_llm.limit import Limit
 from pytest_llm.recording import record_verdict, recording
-from pytest_llm.verdict import QualityError, judge
 from tests.stub_models import UniformModel
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from pytest_llm.inference.measure import measure
+from pytest_llm.judging.limit_verdict import judge
+from pytest_llm.judging.measurement import Measurement
+from pytest_llm.judging.verdict import Verdict
 from pytest_llm.limit import Limit
 from pytest_llm.recording import Broken, Recorder, listening, record_measurement, record_verdict, recording
-from pytest_llm.verdict import Measurement, Verdict, judge
 from tests.stub_models import UniformModel
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from pytest_llm.errors import MisuseError
 from pytest_llm.inference.measure import measure
+from pytest_llm.judging.verdict import Outcome
 from pytest_llm.limit import Limit
 from pytest_llm.recording import Recorder, recording
 from pytest_llm.thresholds import (
@@ -22,7 +23,6 @@ from pytest_llm.thresholds import (
     parse_limits,
     thresholds_of,
 )
-from pytest_llm.verdict import Outcome
 from tests.stub_models import UniformModel
 
 TEST = "tests/test_a.py::TestB::test_c[d-1]"

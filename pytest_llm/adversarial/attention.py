@@ -8,9 +8,9 @@ from hypothesis import HealthCheck, Phase, find, settings
 from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 
-from pytest_llm.contract import Case, Examination, Tolerance
 from pytest_llm.data.provenance import Provenance
 from pytest_llm.inference.contracts.attention import DTYPES, Kernel, Mask, Shape, closeness, keywords
+from pytest_llm.judging.contract import Case, Examination, Tolerance
 
 MASKS: tuple[Mask, ...] = ("none", "causal", "boolean", "additive")
 CONTRACT, KEPT = "attention_closeness", "attention by its formula"

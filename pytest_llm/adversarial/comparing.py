@@ -10,10 +10,10 @@ import numpy as np
 from pytest_llm.adversarial.attacking import Attack, Attacks
 from pytest_llm.adversarial.relations.relation import Relation
 from pytest_llm.adversarial.success_rate import estimate_of_rate
-from pytest_llm.comparison import Comparison
 from pytest_llm.errors import MisuseError
+from pytest_llm.judging.comparison import Comparison
+from pytest_llm.judging.measurement import Measurement
 from pytest_llm.models.language_model import AnyModel
-from pytest_llm.verdict import Measurement
 from pytest_llm.wording import number
 
 

@@ -11,8 +11,8 @@ from pytest_llm.adversarial.current_corpus import CorpusOfTest
 from pytest_llm.adversarial.edit import EditScript
 from pytest_llm.adversarial.relations.relation import Relation
 from pytest_llm.adversarial.rendering import visible
-from pytest_llm.contract import Case, Examination, Tolerance
 from pytest_llm.data.example import Example
+from pytest_llm.judging.contract import Case, Examination, Tolerance
 from pytest_llm.models.language_model import AnyModel, provenance
 
 CONTRACT, KEPT = "fixed_counter_examples", "free of what was fixed"

@@ -20,6 +20,7 @@ from pytest_llm.data.example import Example
 from pytest_llm.data.loading import Data, clustered, describe, load_examples
 from pytest_llm.data.sampling import described_part, drawn
 from pytest_llm.inference.engine import Engine, using
+from pytest_llm.judging.measurement import Measurement
 from pytest_llm.metrics.comparison import ratio
 from pytest_llm.metrics.settings import settings_of
 from pytest_llm.models.language_model import identity, provenance
@@ -28,7 +29,6 @@ from pytest_llm.recording import record_measurement
 from pytest_llm.replaying import replaying
 from pytest_llm.statistics.jackknife import Estimate, FloatArray, Scale, jackknife, sum_by_cluster
 from pytest_llm.statistics.share import ShareEstimate
-from pytest_llm.verdict import Measurement
 from pytest_llm.wording import listed
 
 SHOWN = 2

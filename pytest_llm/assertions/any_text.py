@@ -14,10 +14,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_llm.assertions.gate import assertion, conclude
-from pytest_llm.contract import judge_contract
 from pytest_llm.data.loading import Data
 from pytest_llm.errors import MisuseError
-from pytest_llm.verdict import Measurement
+from pytest_llm.judging.contract import judge_contract
+from pytest_llm.judging.measurement import Measurement
 
 if TYPE_CHECKING:
     from pytest_llm.adversarial.edit import EditScript

@@ -12,11 +12,11 @@ from pytest_llm.data.predictions import Predictions
 from pytest_llm.errors import MisuseError
 from pytest_llm.inference.engine import Engine
 from pytest_llm.inference.measure import measure
+from pytest_llm.judging.measurement import Measurement
 from pytest_llm.metrics.metric import Metric
 from pytest_llm.models.loading import Model
 from pytest_llm.recording import recording
 from pytest_llm.tasks.task import Task
-from pytest_llm.verdict import Measurement
 
 
 def measure_both(

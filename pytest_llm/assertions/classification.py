@@ -12,6 +12,7 @@ from pytest_llm.assertions.gate import assertion, gate
 from pytest_llm.inference.engine import Engine
 from pytest_llm.inference.measure import Answers, Questions, measure
 from pytest_llm.inference.time_budget import TimeBudget
+from pytest_llm.judging.measurement import Measurement
 from pytest_llm.limit import Limit
 from pytest_llm.metrics.calibration import CalibrationError
 from pytest_llm.metrics.class_counts import Average
@@ -20,7 +21,6 @@ from pytest_llm.metrics.labels import Label
 from pytest_llm.stopping.gates import until_limit
 from pytest_llm.stopping.mode import EarlyStop
 from pytest_llm.tasks.classify import Classify
-from pytest_llm.verdict import Measurement
 
 
 @assertion

@@ -16,9 +16,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeAlias
 
 from pytest_llm.assertions.gate import assertion, conclude
-from pytest_llm.contract import judge_contract
 from pytest_llm.errors import MisuseError
-from pytest_llm.verdict import Measurement
+from pytest_llm.judging.contract import judge_contract
+from pytest_llm.judging.measurement import Measurement
 
 Texts: TypeAlias = Sequence[str] | None
 Ids: TypeAlias = Sequence[Sequence[int]] | None

@@ -8,13 +8,13 @@ from pytest_llm.data.predictions import Predictions
 from pytest_llm.inference.engine import Engine
 from pytest_llm.inference.measure import measure
 from pytest_llm.inference.time_budget import TimeBudget
+from pytest_llm.judging.measurement import Measurement
 from pytest_llm.limit import Limit
 from pytest_llm.metrics.metric import Metric
 from pytest_llm.models.loading import Model
 from pytest_llm.stopping.gates import until_limit
 from pytest_llm.stopping.mode import EarlyStop
 from pytest_llm.tasks.task import Task
-from pytest_llm.verdict import Measurement
 
 
 @assertion

@@ -11,11 +11,11 @@ from pytest_llm.inference.comparing import Reference
 from pytest_llm.inference.engine import Engine
 from pytest_llm.inference.measure import measure
 from pytest_llm.inference.time_budget import TimeBudget
+from pytest_llm.judging.measurement import Measurement
 from pytest_llm.limit import Limit
 from pytest_llm.metrics import closest, metric_named
 from pytest_llm.metrics.divergence import NO_BOUND, Divergence
 from pytest_llm.models.loading import Model
-from pytest_llm.verdict import Measurement
 
 Statistic: TypeAlias = Literal["mean_kld", "median_kld", "kld_p99", "max_kld", "rms_delta_p", "perplexity_ratio"]
 

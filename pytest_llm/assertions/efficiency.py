@@ -13,6 +13,7 @@ from pytest_llm.inference.measure import measure
 from pytest_llm.inference.memory_probe import place_of
 from pytest_llm.inference.sizing import Size, measure_size
 from pytest_llm.inference.time_budget import TimeBudget
+from pytest_llm.judging.measurement import Measurement
 from pytest_llm.limit import Limit
 from pytest_llm.metrics.efficiency import Latency, MemoryPeak, Phase, Throughput, Time
 from pytest_llm.models.devices import parse_memory
@@ -20,7 +21,6 @@ from pytest_llm.models.loading import Model, as_language_model
 from pytest_llm.replaying import replaying
 from pytest_llm.tasks.generate import Generate
 from pytest_llm.tasks.timed import Place
-from pytest_llm.verdict import Measurement
 
 
 @assertion

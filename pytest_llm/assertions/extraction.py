@@ -11,12 +11,12 @@ from pytest_llm.assertions.gate import assertion, gate
 from pytest_llm.inference.engine import Engine
 from pytest_llm.inference.measure import Answers, Questions, measure
 from pytest_llm.inference.time_budget import TimeBudget
+from pytest_llm.judging.measurement import Measurement
 from pytest_llm.limit import Limit
 from pytest_llm.metrics.class_counts import Average
 from pytest_llm.metrics.extraction import EntityScore, Match, Stray
 from pytest_llm.metrics.labels import Label
 from pytest_llm.tasks.extract import Extract
-from pytest_llm.verdict import Measurement
 
 
 @assertion

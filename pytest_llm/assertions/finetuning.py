@@ -7,19 +7,19 @@ from typing import Any
 from pytest_llm.assertions.both_models import measure_both
 from pytest_llm.assertions.gate import assertion, conclude
 from pytest_llm.baselines.current import current_shelf
-from pytest_llm.comparison import Comparison
 from pytest_llm.data.loading import Data
 from pytest_llm.data.predictions import Predictions
 from pytest_llm.errors import MisuseError
-from pytest_llm.improvement import Improvement, judge_improvement
 from pytest_llm.inference.engine import Engine
 from pytest_llm.inference.time_budget import TimeBudget
+from pytest_llm.judging.comparison import Comparison
+from pytest_llm.judging.improvement import Improvement, judge_improvement
+from pytest_llm.judging.measurement import Measurement
+from pytest_llm.judging.regression import judge_change
 from pytest_llm.metrics.metric import Metric
 from pytest_llm.models.loading import Model
-from pytest_llm.regression import judge_change
 from pytest_llm.tasks.task import Task
 from pytest_llm.tolerance import Inconclusive, Tolerance, parse_amount
-from pytest_llm.verdict import Measurement
 
 _BEFORE = "before tuning"
 _GENTLER = "to forget less: a lower learning rate, fewer steps, fewer parameters, or old data among the new"

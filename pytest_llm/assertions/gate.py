@@ -10,9 +10,11 @@ from typing import ParamSpec, TypeVar
 from pytest_llm.effort import working
 from pytest_llm.errors import BudgetError, MetricWarning, MisuseError, UndecidedError
 from pytest_llm.inference.time_budget import spending
+from pytest_llm.judging.limit_verdict import judge
+from pytest_llm.judging.measurement import Measurement
+from pytest_llm.judging.verdict import QualityError, Verdict
 from pytest_llm.limit import Limit
 from pytest_llm.recording import record_verdict
-from pytest_llm.verdict import Measurement, QualityError, Verdict, judge
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -13,12 +13,12 @@ from pytest_llm.assertions.gate import assertion, gate
 from pytest_llm.data.ratings import Cluster, RatingRows
 from pytest_llm.errors import MisuseError
 from pytest_llm.inference.measure import measure
+from pytest_llm.judging.measurement import Measurement
 from pytest_llm.limit import Limit
 from pytest_llm.metrics.agreement import Agreement, CohenKappa, FleissKappa, Weights
 from pytest_llm.metrics.bradley_terry import BradleyTerry
 from pytest_llm.metrics.krippendorff_alpha import KrippendorffAlpha, Level
 from pytest_llm.metrics.preference import MeanRating, WinRate
-from pytest_llm.verdict import Measurement
 
 Measure: TypeAlias = Literal["krippendorff_alpha", "cohen_kappa", "fleiss_kappa"]
 

@@ -11,13 +11,13 @@ from pytest_llm.data.predictions import Predictions
 from pytest_llm.errors import MisuseError
 from pytest_llm.inference.engine import Engine
 from pytest_llm.inference.time_budget import TimeBudget
+from pytest_llm.judging.measurement import Measurement
+from pytest_llm.judging.recovery import recovery
 from pytest_llm.limit import Limit, parse_share
 from pytest_llm.metrics.metric import Metric
 from pytest_llm.models.loading import Model
 from pytest_llm.recording import record_measurement
-from pytest_llm.recovery import recovery
 from pytest_llm.tasks.task import Task
-from pytest_llm.verdict import Measurement
 
 _MOST = 10
 """A share above this was meant in per cent."""

@@ -27,6 +27,7 @@ from pytest_llm.inference.engine import Engine
 from pytest_llm.inference.measure import measure
 from pytest_llm.inference.slowdown import measure_slowdown
 from pytest_llm.inference.time_budget import TimeBudget
+from pytest_llm.judging.measurement import Measurement
 from pytest_llm.limit import Limit, parse_share
 from pytest_llm.metrics import default_tolerance
 from pytest_llm.metrics.efficiency import Time
@@ -38,7 +39,6 @@ from pytest_llm.stopping.mode import EarlyStop
 from pytest_llm.tasks.generate import Generate
 from pytest_llm.tasks.task import Task
 from pytest_llm.tolerance import Estimand, Inconclusive, Tolerance, parse_amount
-from pytest_llm.verdict import Measurement
 
 
 @assertion

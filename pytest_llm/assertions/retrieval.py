@@ -11,10 +11,10 @@ from pytest_llm.assertions.gate import assertion, gate
 from pytest_llm.inference.engine import Engine
 from pytest_llm.inference.measure import Answers, Questions, measure
 from pytest_llm.inference.time_budget import TimeBudget
+from pytest_llm.judging.measurement import Measurement
 from pytest_llm.limit import Limit
 from pytest_llm.metrics.retrieval import NDCG, RecallAtK, ReciprocalRank
 from pytest_llm.tasks.embed import Embed
-from pytest_llm.verdict import Measurement
 
 
 @assertion

@@ -24,22 +24,23 @@ from pytest_llm.adversarial.success_rate import estimate_of_rate, measure_attack
 from pytest_llm.adversarial.table import Budget
 from pytest_llm.assertions.gate import assertion, conclude
 from pytest_llm.baselines.current import current_shelf
-from pytest_llm.contract import judge_contract
 from pytest_llm.data.loading import Data, load_examples
 from pytest_llm.errors import MisuseError
 from pytest_llm.inference.engine import Engine, using
 from pytest_llm.inference.measure import Answers, Questions, measure
+from pytest_llm.judging.contract import judge_contract
+from pytest_llm.judging.measurement import Measurement
+from pytest_llm.judging.regression import judge_change
+from pytest_llm.judging.robustness import RateClaim, judge_rate
+from pytest_llm.judging.verdict import Verdict
 from pytest_llm.models.language_model import AnyModel
 from pytest_llm.models.loading import Model, as_language_model
 from pytest_llm.recording import recording
-from pytest_llm.regression import judge_change
 from pytest_llm.replaying import replaying
-from pytest_llm.robustness import RateClaim, judge_rate
 from pytest_llm.tasks.choose import Choose
 from pytest_llm.tasks.classify import Classify
 from pytest_llm.tasks.generate import Generate
 from pytest_llm.tolerance import Tolerance, parse_amount
-from pytest_llm.verdict import Measurement, Verdict
 
 Edits: TypeAlias = "str | Operation | Iterable[str | Operation]"
 """Kinds of edits: operations, or names of them or of families, such as "typo" and "unicode.zerowidth"."""

@@ -7,11 +7,11 @@ from pytest_llm.data.loading import Data
 from pytest_llm.inference.engine import Engine
 from pytest_llm.inference.measure import measure
 from pytest_llm.inference.time_budget import TimeBudget
+from pytest_llm.judging.measurement import Measurement
 from pytest_llm.limit import Limit
 from pytest_llm.metrics.embedding_divergence import EmbeddingDivergence
 from pytest_llm.models.loading import Model
 from pytest_llm.tasks.perturb import Per
-from pytest_llm.verdict import Measurement
 
 
 @assertion

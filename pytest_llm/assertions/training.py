@@ -12,13 +12,13 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pytest_llm.assertions.gate import assertion, conclude, gate
-from pytest_llm.contract import judge_contract
 from pytest_llm.errors import MisuseError
+from pytest_llm.judging.contract import judge_contract
+from pytest_llm.judging.loss_trend import judge_losses, loss_measurement
+from pytest_llm.judging.measurement import Measurement
 from pytest_llm.limit import Limit
-from pytest_llm.loss_trend import judge_losses, loss_measurement
 from pytest_llm.statistics.trend import smallest_p
 from pytest_llm.tolerance import check_alpha
-from pytest_llm.verdict import Measurement
 
 if TYPE_CHECKING:
     from pytest_llm.pretraining.gradients import Loss

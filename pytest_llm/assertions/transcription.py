@@ -13,12 +13,12 @@ from pytest_llm.assertions.gate import assertion, gate
 from pytest_llm.inference.engine import Engine
 from pytest_llm.inference.measure import Answers, Questions, measure
 from pytest_llm.inference.time_budget import TimeBudget
+from pytest_llm.judging.measurement import Measurement
 from pytest_llm.limit import Limit
 from pytest_llm.metrics.transcription import ErrorRate
 from pytest_llm.stopping.gates import until_limit
 from pytest_llm.stopping.mode import EarlyStop
 from pytest_llm.tasks.generate import Generate
-from pytest_llm.verdict import Measurement
 
 Transform: TypeAlias = Literal["none", "basic"] | Callable[[str], Any]
 

@@ -10,11 +10,11 @@ import numpy as np
 from pytest_llm.data.example import StoredExample, fingerprint
 from pytest_llm.data.provenance import Identity, Provenance
 from pytest_llm.errors import MisuseError
+from pytest_llm.judging.measurement import Measurement
 from pytest_llm.metrics.metric import value_of_each
 from pytest_llm.metrics.settings import Settings, metric_from
 from pytest_llm.statistics.jackknife import FloatArray
 from pytest_llm.statistics.repeats import Noise
-from pytest_llm.verdict import Measurement
 
 _IMPORTED = "from:"
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from pytest_llm.baselines.comparability import aligned
 from pytest_llm.baselines.shelf import Shelf
-from pytest_llm.comparison import Comparison
-from pytest_llm.regression import too_noisy
+from pytest_llm.judging.comparison import Comparison
+from pytest_llm.judging.measurement import Measurement
+from pytest_llm.judging.regression import too_noisy
 from pytest_llm.statistics.repeats import Noise
 from pytest_llm.tolerance import Tolerance
-from pytest_llm.verdict import Measurement
 from pytest_llm.wording import number
 
 

@@ -8,8 +8,8 @@ from typing import Protocol
 from pytest_llm.baselines.baseline import Baseline
 from pytest_llm.data.example import Example
 from pytest_llm.data.provenance import Identity
+from pytest_llm.judging.measurement import Measurement
 from pytest_llm.statistics.jackknife import FloatArray
-from pytest_llm.verdict import Measurement
 from pytest_llm.wording import listed
 
 SHOWN = 3

@@ -14,14 +14,15 @@ from pytest_llm.baselines.baseline import Baseline, as_baseline, refuse_unfit
 from pytest_llm.baselines.calibrating import calibrated
 from pytest_llm.baselines.comparability import aligned, differences, same_examples, unchecked
 from pytest_llm.baselines.shelf import MAIN, Shelf
-from pytest_llm.comparison import Comparison
 from pytest_llm.errors import MisuseError
+from pytest_llm.judging.comparison import Comparison
+from pytest_llm.judging.measurement import Measurement
+from pytest_llm.judging.regression import ChangeVerdict, judge_change
+from pytest_llm.judging.verdict import Outcome, Verdict
 from pytest_llm.models.devices import device_class
-from pytest_llm.regression import ChangeVerdict, judge_change
 from pytest_llm.statistics.jackknife import FloatArray
 from pytest_llm.stopping.gates import Subject
 from pytest_llm.tolerance import Tolerance
-from pytest_llm.verdict import Measurement, Outcome, Verdict
 from pytest_llm.wording import number
 
 _VERSIONS = ("pytest-llm-regression", "torch", "transformers")

@@ -21,7 +21,7 @@ from pytest_llm.command.main import DONE, WRONG
 from pytest_llm.errors import MisuseError
 
 if TYPE_CHECKING:
-    from pytest_llm.verdict import Verdict
+    from pytest_llm.judging.verdict import Verdict
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -12,9 +12,9 @@ import numpy as np
 from pytest_llm.data.example import Example
 from pytest_llm.data.streaming import Pair, Stream, batches, stored
 from pytest_llm.errors import MisuseError
+from pytest_llm.judging.measurement import WORST
 from pytest_llm.metrics.metric import Metric, fit, value_of_each
 from pytest_llm.statistics.jackknife import FloatArray
-from pytest_llm.verdict import WORST
 
 BATCH = 1024
 """Examples in memory at once."""

@@ -27,6 +27,7 @@ from pytest_llm.inference.memo import forgetting, remembering
 from pytest_llm.inference.progress import measuring
 from pytest_llm.inference.time_budget import TimeBudget, spending
 from pytest_llm.inference.unfinished import accounting
+from pytest_llm.judging.measurement import Measurement
 from pytest_llm.metrics import metric_named
 from pytest_llm.metrics.metric import Metric, estimate_of, fit, value_of_each
 from pytest_llm.metrics.multiple_choice import ChoiceScores
@@ -41,7 +42,6 @@ from pytest_llm.stopping.watch import Stopped
 from pytest_llm.tasks.generate import Generate
 from pytest_llm.tasks.task import Task
 from pytest_llm.tasks.timed import Timed, Watched
-from pytest_llm.verdict import Measurement
 
 Answers: TypeAlias = "Model | Predictions | Iterator[Any] | None"
 """Where the outputs come from: a model that is asked, or a list (beside a stream, also an iterator) of what was answered elsewhere.

@@ -12,6 +12,8 @@ from pytest_llm.data.loading import Data, describe, load_examples
 from pytest_llm.data.provenance import Provenance
 from pytest_llm.errors import MisuseError
 from pytest_llm.inference.probe import time_in_turn
+from pytest_llm.judging.measurement import Measurement
+from pytest_llm.judging.verdict import FEWEST_UNITS
 from pytest_llm.metrics.efficiency import Latency, Time
 from pytest_llm.models.language_model import provenance
 from pytest_llm.models.loading import Model, as_language_model
@@ -21,7 +23,6 @@ from pytest_llm.statistics.jackknife import Estimate, FloatArray
 from pytest_llm.statistics.latency import block_medians, compare_blocks, smallest_caught
 from pytest_llm.tasks.generate import Generate
 from pytest_llm.tasks.timed import check_counts
-from pytest_llm.verdict import FEWEST_UNITS, Measurement
 
 
 def measure_slowdown(

@@ -13,10 +13,10 @@ from pytest_llm.inference.answering import answer
 from pytest_llm.inference.memo import remembering
 from pytest_llm.inference.planning import Planning, PostponedError, current_planning
 from pytest_llm.inference.time_budget import is_limited
+from pytest_llm.judging.measurement import Measurement, interval_of
 from pytest_llm.models.language_model import AnyModel
 from pytest_llm.recording import afresh
 from pytest_llm.tasks.task import Task
-from pytest_llm.verdict import Measurement, interval_of
 from pytest_llm.wording import number
 
 Conclude: TypeAlias = Callable[[tuple[Example, ...], Sequence[Any]], Measurement]

@@ -12,9 +12,9 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from pytest_llm.contract import Case, Examination, Tolerance
 from pytest_llm.data.provenance import Provenance
 from pytest_llm.errors import MisuseError
+from pytest_llm.judging.contract import Case, Examination, Tolerance
 
 Loss: TypeAlias = Tensor | Callable[[], Tensor]
 FINITE, REACHED = "finite_gradients", "reached_parameters"

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from pytest_llm.comparison import Comparison
 from pytest_llm.data.example import Example
+from pytest_llm.judging.comparison import Comparison
+from pytest_llm.judging.measurement import WORST, Measurement
 from pytest_llm.recording import Broken
 from pytest_llm.records.numbers import encoded
-from pytest_llm.verdict import WORST, Measurement
 
 LONGEST = 2000
 """Characters of a text that are kept."""

@@ -24,13 +24,13 @@ from typing import Any
 
 from pytest_llm.data.example import StoredExample
 from pytest_llm.data.provenance import Identity, Provenance
+from pytest_llm.judging.measurement import Measurement
 from pytest_llm.models.devices import device_class
 from pytest_llm.records.checked import Checked
 from pytest_llm.records.estimates import SCALES, estimate_as_data, estimate_from
 from pytest_llm.records.numbers import number, numbers
 from pytest_llm.records.outputs import outputs_as_data, outputs_from
 from pytest_llm.records.stopped import stopped_as_data, stopped_from
-from pytest_llm.verdict import Measurement
 
 _TEXTS = ("counts", "row", "signature", "data", "overview", "remedy", "without_interval")
 NOT_DATA = ("aggregate", "value_of_each", "explain", "again")

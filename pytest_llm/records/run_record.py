@@ -30,11 +30,11 @@ from pathlib import Path
 from typing import Any
 
 from pytest_llm.errors import MisuseError
+from pytest_llm.judging.measurement import Measurement
 from pytest_llm.records.checked import Checked
 from pytest_llm.records.measurement import measurement_from
 from pytest_llm.records.numbers import encoded
 from pytest_llm.records.verdicts import RecordedVerdict, verdict_from
-from pytest_llm.verdict import Measurement
 
 FORMAT = "pytest-llm run record"
 SCHEMA = 1

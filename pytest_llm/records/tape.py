@@ -15,11 +15,11 @@ import numpy as np
 
 from pytest_llm.data.example import Example
 from pytest_llm.errors import MisuseError
+from pytest_llm.judging.measurement import Measurement
 from pytest_llm.metrics.metric import Metric, value_of_each
 from pytest_llm.metrics.settings import settings_of
 from pytest_llm.recording import recorded_aside
 from pytest_llm.records.run_record import RecordedMeasurement, RunRecord
-from pytest_llm.verdict import Measurement
 from pytest_llm.wording import listed, number
 
 SHOWN = 3

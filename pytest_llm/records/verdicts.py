@@ -20,15 +20,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from pytest_llm.comparison import Comparison
-from pytest_llm.improvement import ImprovementVerdict, margin_as_drop
+from pytest_llm.judging.comparison import Comparison
+from pytest_llm.judging.improvement import ImprovementVerdict, margin_as_drop
+from pytest_llm.judging.limit_verdict import LimitVerdict
+from pytest_llm.judging.measurement import Measurement
+from pytest_llm.judging.regression import ChangeVerdict
+from pytest_llm.judging.robustness import RateVerdict
+from pytest_llm.judging.verdict import Verdict
 from pytest_llm.records.checked import Checked
 from pytest_llm.records.measurement import measurement_as_data, measurement_from
 from pytest_llm.records.numbers import number, numbers
-from pytest_llm.regression import ChangeVerdict
-from pytest_llm.robustness import RateVerdict
 from pytest_llm.statistics.jackknife import FloatArray
-from pytest_llm.verdict import LimitVerdict, Measurement, Verdict
 
 Side: TypeAlias = Literal["below", "above"]
 Quantity: TypeAlias = Literal["value", "drop"]

@@ -12,7 +12,8 @@ from pytest_llm.wording import number
 
 if TYPE_CHECKING:
     from pytest_llm.effort import Effort
-    from pytest_llm.verdict import Measurement, Verdict
+    from pytest_llm.judging.measurement import Measurement
+    from pytest_llm.judging.verdict import Verdict
 
 VERDICT = "llm_verdict"
 GATE = "llm_gate"

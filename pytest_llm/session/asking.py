@@ -14,9 +14,9 @@ from pytest_llm.markers import asked_by
 
 if TYPE_CHECKING:
     from pytest_llm.data.sampling import Sample
+    from pytest_llm.judging.measurement import Measurement
     from pytest_llm.stopping.mode import EarlyStop
     from pytest_llm.tiers import Tier, Tiers
-    from pytest_llm.verdict import Measurement
 
 ASKING: pytest.StashKey[Asking] = pytest.StashKey()
 _TIERS: pytest.StashKey[Tiers] = pytest.StashKey()

@@ -49,7 +49,7 @@ class GateWatcher:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
         if report.failed and call.when == "call" and call.excinfo is not None:
-            from pytest_llm.verdict import QualityError
+            from pytest_llm.judging.verdict import QualityError
 
             by_marker = item.stash.get(self.by_marker, False)
             setattr(report, _GATE, by_marker or isinstance(call.excinfo.value, QualityError))

@@ -36,7 +36,7 @@ from pytest_llm.recording import afresh, forgiving
 from pytest_llm.reports.corpus import returned_lines
 
 if TYPE_CHECKING:
-    from pytest_llm.verdict import Verdict
+    from pytest_llm.judging.verdict import Verdict
 
 OURS = "pytest_llm.fixtures"
 FAILURES = (Exception, pytest.fail.Exception)

@@ -14,12 +14,13 @@ import pytest
 
 from pytest_llm.baselines.comparing import recorded_now
 from pytest_llm.data.whole_file import write_whole
+from pytest_llm.judging.measurement import Measurement
+from pytest_llm.judging.verdict import Verdict
 from pytest_llm.recording import listening
 from pytest_llm.records.excerpts import Excerpts
 from pytest_llm.records.notes import Notes
 from pytest_llm.records.run_record import OUTCOMES, TestResult, record_text
 from pytest_llm.session.interim import tell
-from pytest_llm.verdict import Measurement, Verdict
 
 NOTES = pytest.StashKey[Notes]()
 _NOTED, _EXCERPTS = "llm_noted", "llm_excerpts"

@@ -12,7 +12,7 @@ from pytest_llm.baselines.baseline import Baseline, as_baseline
 from pytest_llm.baselines.comparability import aligned, differences
 from pytest_llm.data.example import Example
 from pytest_llm.data.provenance import Identity, Provenance
-from pytest_llm.verdict import Measurement
+from pytest_llm.judging.measurement import Measurement
 from tests.simulated_changes import documents, measured
 
 SAME = Identity("weights", "tokenizer")

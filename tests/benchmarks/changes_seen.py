@@ -25,9 +25,9 @@ import torch
 from scipy import stats
 
 from pytest_llm import Measurement, measure
-from pytest_llm.comparison import Comparison
 from pytest_llm.finetuning.compression.quantization import quantize
-from pytest_llm.regression import judge_change
+from pytest_llm.judging.comparison import Comparison
+from pytest_llm.judging.regression import judge_change
 from pytest_llm.statistics.jackknife import Estimate
 from pytest_llm.statistics.paired import POWER
 from pytest_llm.tolerance import Tolerance, parse_amount

@@ -11,9 +11,9 @@ import pytest
 from pytest_llm.baselines.baseline import as_baseline
 from pytest_llm.baselines.files import write
 from pytest_llm.command.main import main
-from pytest_llm.comparison import Comparison
 from pytest_llm.data.provenance import Identity
-from pytest_llm.regression import judge_change
+from pytest_llm.judging.comparison import Comparison
+from pytest_llm.judging.regression import judge_change
 from pytest_llm.tolerance import Tolerance, parse_amount
 from tests.simulated_changes import changed, documents, measured
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from pytest_llm.command.main import main
+from pytest_llm.judging.limit_verdict import judge
 from pytest_llm.limit import Limit
 from pytest_llm.records.run_record import record_text
-from pytest_llm.verdict import judge
 from tests.reports.html.runs import RECORDED, measured, result_of
 
 

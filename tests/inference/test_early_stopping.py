@@ -17,14 +17,15 @@ from pytest_llm import (
     measure,
 )
 from pytest_llm.baselines.baseline import refuse_unfit
-from pytest_llm.comparison import Comparison
 from pytest_llm.errors import MisuseError
+from pytest_llm.judging.comparison import Comparison
+from pytest_llm.judging.measurement import Measurement
+from pytest_llm.judging.regression import judge_change
+from pytest_llm.judging.verdict import Outcome
 from pytest_llm.models.transformers_model import TransformersModel
 from pytest_llm.recording import recording
-from pytest_llm.regression import judge_change
 from pytest_llm.stopping.gates import until_limit
 from pytest_llm.tolerance import Tolerance, parse_amount
-from pytest_llm.verdict import Measurement, Outcome
 from tests.stub_models import UniformModel
 
 

@@ -15,9 +15,9 @@ from pytest_llm import Choose, MisuseError, QualityError, assert_bleu_above, emb
 from pytest_llm.data.sampling import Sample, sampling
 from pytest_llm.inference import in_batches
 from pytest_llm.inference.memo import remembering
+from pytest_llm.judging.measurement import Measurement
 from pytest_llm.limit import Limit
 from pytest_llm.models.transformers_model import TransformersModel
-from pytest_llm.verdict import Measurement
 
 WORDS = [
     "the",

@@ -8,15 +8,16 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_llm.comparison import Comparison
 from pytest_llm.data.example import Example, StoredExample
 from pytest_llm.inference.measure import measure
+from pytest_llm.judging.comparison import Comparison
+from pytest_llm.judging.limit_verdict import judge
+from pytest_llm.judging.measurement import Measurement
 from pytest_llm.limit import Limit
 from pytest_llm.recording import Broken, listening, record_broken, recording
 from pytest_llm.records.excerpts import LONGEST, MOST, Excerpts, Passage, losers
 from pytest_llm.records.notes import Notes
 from pytest_llm.records.run_record import TestResult, record_text
-from pytest_llm.verdict import Measurement, judge
 from tests.stub_models import TableModel
 
 TEXT = st.text(st.characters())

@@ -17,6 +17,8 @@ from hypothesis.extra import numpy as arrays
 from pytest_llm.data.example import Example
 from pytest_llm.data.provenance import Identity, Provenance
 from pytest_llm.inference.measure import _measured
+from pytest_llm.judging.limit_verdict import judge
+from pytest_llm.judging.measurement import Measurement
 from pytest_llm.limit import Limit
 from pytest_llm.metrics.divergence import KldQuantile, TokenDivergence
 from pytest_llm.metrics.efficiency import Latency, RequestTimes
@@ -32,7 +34,6 @@ from pytest_llm.statistics.jackknife import Basis, Estimate, Scale
 from pytest_llm.statistics.latency import QuantileEstimate
 from pytest_llm.statistics.share import ShareEstimate
 from pytest_llm.stopping.watch import Stopped
-from pytest_llm.verdict import Measurement, judge
 
 ANY = st.floats(width=64)
 FINITE = st.floats(allow_nan=False, allow_infinity=False)

@@ -13,6 +13,7 @@ import pytest
 from pytest_llm.data.example import Example
 from pytest_llm.errors import MisuseError
 from pytest_llm.inference.measure import measure
+from pytest_llm.judging.measurement import Measurement
 from pytest_llm.metrics.bleu import Bleu
 from pytest_llm.metrics.language_modeling import Perplexity
 from pytest_llm.records.measurement import measurement_as_data
@@ -21,7 +22,6 @@ from pytest_llm.records.run_record import TestResult, read_record, record_text
 from pytest_llm.records.tape import RecordedTape
 from pytest_llm.stopping.watch import Stopped
 from pytest_llm.tasks.generate import Generate
-from pytest_llm.verdict import Measurement
 from tests.stub_models import TableModel, Writer
 
 ROWS = [{"id": f"d{n}", "text": "x" * n, "target": "a b c d e"} for n in range(1, 6)]

@@ -9,20 +9,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pytest_llm.comparison import Comparison
 from pytest_llm.errors import MisuseError
-from pytest_llm.improvement import Improvement, judge_improvement
 from pytest_llm.inference.measure import measure
+from pytest_llm.judging.comparison import Comparison
+from pytest_llm.judging.improvement import Improvement, judge_improvement
+from pytest_llm.judging.limit_verdict import judge
+from pytest_llm.judging.measurement import Measurement
+from pytest_llm.judging.recovery import recovery
+from pytest_llm.judging.regression import judge_change
+from pytest_llm.judging.robustness import RateClaim, judge_rate
+from pytest_llm.judging.verdict import Verdict
 from pytest_llm.limit import Limit
 from pytest_llm.records.checked import Checked
 from pytest_llm.records.notes import Notes
 from pytest_llm.records.numbers import encoded
 from pytest_llm.records.verdicts import Edge, RecordedVerdict, verdict_as_data, verdict_from
-from pytest_llm.recovery import recovery
-from pytest_llm.regression import judge_change
-from pytest_llm.robustness import RateClaim, judge_rate
 from pytest_llm.tolerance import Tolerance, parse_amount
-from pytest_llm.verdict import Measurement, Verdict, judge
 from tests.stub_models import TableModel
 
 TEXTS = [f"text {n}" for n in range(12)]

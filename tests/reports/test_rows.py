@@ -8,10 +8,10 @@ import pytest
 
 from pytest_llm.effort import Effort
 from pytest_llm.inference.measure import measure
+from pytest_llm.judging.limit_verdict import judge
 from pytest_llm.limit import Limit
 from pytest_llm.reports.properties import properties
 from pytest_llm.reports.rows import rows_of
-from pytest_llm.verdict import judge
 from tests.stub_models import UniformModel
 from tests.table_rows import row
 

@@ -7,10 +7,10 @@ from functools import partial
 
 import torch
 
-from pytest_llm.contract import Case, Examination
 from pytest_llm.inference.contracts.differences import difference, unsettled
 from pytest_llm.inference.contracts.locating import Located, first_layer
 from pytest_llm.inference.contracts.subject import Reading, Subject, random_sequence
+from pytest_llm.judging.contract import Case, Examination
 
 CONTRACT, KEPT = "batch_invariance", "batch-invariant"
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import torch
 
-from pytest_llm.contract import Case, Examination
 from pytest_llm.errors import MisuseError
 from pytest_llm.inference.contracts.differences import difference, unsettled
 from pytest_llm.inference.contracts.locating import Located, first_layer
 from pytest_llm.inference.contracts.padding import default_sides, padded, shortened
 from pytest_llm.inference.contracts.subject import Reading, Subject
+from pytest_llm.judging.contract import Case, Examination
 from pytest_llm.models.network import Network
 
 LENGTH = 16

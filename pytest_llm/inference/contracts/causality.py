@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import torch
 
-from pytest_llm.contract import Case, Examination
 from pytest_llm.inference.contracts.differences import at_positions, unsettled
 from pytest_llm.inference.contracts.locating import Located, first_layer, looking
 from pytest_llm.inference.contracts.subject import Reading, Subject
+from pytest_llm.judging.contract import Case, Examination
 from pytest_llm.models.network import Network
 from pytest_llm.wording import number
 

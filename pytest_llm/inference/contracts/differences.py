@@ -9,8 +9,8 @@ from itertools import groupby
 
 import torch
 
-from pytest_llm.contract import Case, Examination
 from pytest_llm.inference.contracts.subject import Reading, Subject
+from pytest_llm.judging.contract import Case, Examination
 from pytest_llm.wording import number
 
 

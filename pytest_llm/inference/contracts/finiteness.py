@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from pytest_llm.contract import Case, Examination, Tolerance
 from pytest_llm.errors import MisuseError
 from pytest_llm.inference.contracts.subject import Reading, random_sequence
+from pytest_llm.judging.contract import Case, Examination, Tolerance
 from pytest_llm.models.network import Network
 from pytest_llm.wording import snippet
 

@@ -7,11 +7,11 @@ from typing import Literal, TypeAlias
 
 import torch
 
-from pytest_llm.contract import Case, Examination
 from pytest_llm.errors import MisuseError
 from pytest_llm.inference.contracts.differences import difference, unsettled
 from pytest_llm.inference.contracts.locating import Located, first_layer, looking
 from pytest_llm.inference.contracts.subject import Reading, Subject
+from pytest_llm.judging.contract import Case, Examination
 from pytest_llm.models.network import Network
 
 Side: TypeAlias = Literal["left", "right"]

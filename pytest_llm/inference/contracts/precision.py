@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from pytest_llm.contract import Case, Examination, Tolerance
 from pytest_llm.errors import MisuseError
 from pytest_llm.inference.contracts.differences import NAN_REMEDY, difference, unsettled
 from pytest_llm.inference.contracts.rounding import TRIALS, Rounded
 from pytest_llm.inference.contracts.subject import Subject
+from pytest_llm.judging.contract import Case, Examination, Tolerance
 from pytest_llm.models.devices import choose_device
 from pytest_llm.models.network import Network
 from pytest_llm.wording import number

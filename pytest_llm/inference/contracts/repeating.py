@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from pytest_llm.contract import Case, Examination
 from pytest_llm.inference.contracts.differences import difference
 from pytest_llm.inference.contracts.locating import first_layer
 from pytest_llm.inference.contracts.subject import Subject, random_sequence
+from pytest_llm.judging.contract import Case, Examination
 
 CONTRACT, KEPT = "determinism", "deterministic"
 

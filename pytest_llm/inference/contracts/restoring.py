@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from pytest_llm.contract import Case, Examination, Tolerance
 from pytest_llm.data.loading import load_examples
 from pytest_llm.errors import MisuseError
 from pytest_llm.inference.answering import answer
 from pytest_llm.inference.contracts.tokenization import snippet_of
+from pytest_llm.judging.contract import Case, Examination, Tolerance
 from pytest_llm.metrics.multiple_choice import ChoiceScores
 from pytest_llm.models.language_model import AnyModel, provenance
 from pytest_llm.tasks.task import Task

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 
-from pytest_llm.contract import Tolerance
+from pytest_llm.judging.contract import Tolerance
 from pytest_llm.models.network import Network
 
 TRIALS = 3

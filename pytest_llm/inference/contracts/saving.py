@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from pytest_llm.contract import EQUAL, Case, Examination
 from pytest_llm.errors import MisuseError
 from pytest_llm.inference.contracts.differences import difference, unsettled
 from pytest_llm.inference.contracts.subject import Subject
+from pytest_llm.judging.contract import EQUAL, Case, Examination
 from pytest_llm.models.network import Network
 from pytest_llm.models.round_trip import module_from_file, tokenizer_from_file
 

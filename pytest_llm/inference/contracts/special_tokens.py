@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pytest_llm.contract import Case, Examination, Tolerance
 from pytest_llm.data.loading import load_examples
 from pytest_llm.data.provenance import Provenance
 from pytest_llm.errors import MisuseError
 from pytest_llm.inference.answering import answer
 from pytest_llm.inference.contracts.tokenization import snippet_of, tokenizer_of
+from pytest_llm.judging.contract import Case, Examination, Tolerance
 from pytest_llm.models.loading import as_language_model
 from pytest_llm.tasks.generate import Generate
 

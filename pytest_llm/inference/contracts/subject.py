@@ -9,11 +9,11 @@ from typing import Any
 
 import torch
 
-from pytest_llm.contract import EQUAL, Case, Examination, Tolerance
 from pytest_llm.data.embedded import embedded
 from pytest_llm.data.loading import load_examples
 from pytest_llm.errors import MisuseError
 from pytest_llm.inference.contracts.rounding import measured_tolerance
+from pytest_llm.judging.contract import EQUAL, Case, Examination, Tolerance
 from pytest_llm.models.network import Network, Reads, as_network
 
 LENGTH = 32

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pytest_llm.contract import Case, Examination, Tolerance
 from pytest_llm.data.example import Example
 from pytest_llm.errors import MisuseError
 from pytest_llm.inference.answering import answer
+from pytest_llm.judging.contract import Case, Examination, Tolerance
 from pytest_llm.models.language_model import AnyModel, provenance
 from pytest_llm.tasks.generate import Generate
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from pytest_llm.contract import Case, Examination, Tolerance
 from pytest_llm.data.provenance import Provenance
 from pytest_llm.errors import MisuseError
+from pytest_llm.judging.contract import Case, Examination, Tolerance
 from pytest_llm.models.checkpoint import Checkpoint
 from pytest_llm.models.loading import load_model
 from pytest_llm.wording import snippet

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pytest_llm.judging.measurement import Measurement
 from pytest_llm.records.verdicts import Edge
 from pytest_llm.reports.html.axes import Axis, Tick
 from pytest_llm.statistics.jackknife import FloatArray
 from pytest_llm.statistics.latency import QuantileEstimate, fewest_for, quantile
-from pytest_llm.verdict import Measurement
 from pytest_llm.wording import number, signed
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 360, 154, 6, 24, 26

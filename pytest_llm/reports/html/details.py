@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pytest_llm.comparison import worded_drop
+from pytest_llm.judging.comparison import worded_drop
+from pytest_llm.judging.measurement import Measurement
 from pytest_llm.recording import Broken
 from pytest_llm.reports.html.bars import Histogram, changes, distribution
 from pytest_llm.reports.html.diffs import Piece, edited
 from pytest_llm.reports.html.gates import Gate
 from pytest_llm.reports.html.pairs import Flips, Scatter, drops_of, flips, scatter
 from pytest_llm.reports.html.passages import Passages, lost_most, worst
-from pytest_llm.verdict import Measurement
 from pytest_llm.wording import number
 
 MOST_BROKEN = 10

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pytest_llm.judging.measurement import Measurement
 from pytest_llm.records.run_record import OUTCOMES, RunRecord
-from pytest_llm.verdict import Measurement
 
 _DIGEST = 12
 

@@ -8,12 +8,12 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from pytest_llm.comparison import worded_drop
+from pytest_llm.judging.comparison import worded_drop
+from pytest_llm.judging.measurement import Measurement
 from pytest_llm.records.excerpts import Excerpts
 from pytest_llm.records.run_record import RecordedTest, RunRecord
 from pytest_llm.records.verdicts import RecordedVerdict
 from pytest_llm.reports.html.forest import Forest, forest, margin
-from pytest_llm.verdict import Measurement
 from pytest_llm.wording import number
 
 Kind: TypeAlias = Literal["failed", "warned", "passed", "unjudged"]

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pytest_llm.judging.measurement import Measurement
 from pytest_llm.records.verdicts import Change
 from pytest_llm.reports.html.axes import Axis, Tick
 from pytest_llm.reports.html.characters import plain
 from pytest_llm.statistics.jackknife import FloatArray
-from pytest_llm.verdict import Measurement
 from pytest_llm.wording import number
 
 SIZE, LEFT, BOTTOM, TOP = 260, 44, 34, 8

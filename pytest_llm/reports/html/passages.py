@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from pytest_llm.judging.measurement import Measurement
 from pytest_llm.metrics.multiple_choice import ChoiceScores
 from pytest_llm.records.excerpts import Excerpts, losers
 from pytest_llm.records.verdicts import Change
 from pytest_llm.reports.html.diffs import Piece, clipped, difference, nearest
 from pytest_llm.reports.html.pairs import drops_of
-from pytest_llm.verdict import Measurement
 from pytest_llm.wording import number
 
 

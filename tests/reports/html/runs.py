@@ -9,18 +9,20 @@ from pathlib import Path
 
 import numpy as np
 
-from pytest_llm.comparison import Comparison
 from pytest_llm.data.example import Example
 from pytest_llm.data.provenance import Identity, Provenance
+from pytest_llm.judging.comparison import Comparison
+from pytest_llm.judging.limit_verdict import judge
+from pytest_llm.judging.measurement import Measurement
+from pytest_llm.judging.regression import judge_change
+from pytest_llm.judging.verdict import Verdict
 from pytest_llm.limit import Limit
 from pytest_llm.recording import Broken
 from pytest_llm.records.excerpts import Excerpts
 from pytest_llm.records.notes import Notes
 from pytest_llm.records.run_record import RunRecord, TestResult, record_text, run_record
-from pytest_llm.regression import judge_change
 from pytest_llm.statistics.jackknife import FloatArray, jackknife
 from pytest_llm.tolerance import Tolerance, parse_amount
-from pytest_llm.verdict import Measurement, Verdict, judge
 
 RECORDED = {"date": "2026-11-26", "commit": "0123456789abcdef", "python": "3.11.7"}
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_llm.judging.limit_verdict import judge
 from pytest_llm.limit import Limit
 from pytest_llm.recording import Broken
 from pytest_llm.reports.html.page import page
-from pytest_llm.verdict import judge
 from tests.reports.html.runs import against_baseline, measured, of_many, result_of, run_of
 
 if TYPE_CHECKING:

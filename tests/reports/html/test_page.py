@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from pytest_llm.history.series import series_of
+from pytest_llm.judging.limit_verdict import judge
 from pytest_llm.limit import Limit
 from pytest_llm.recording import Broken
 from pytest_llm.records.excerpts import Excerpts
@@ -16,7 +17,6 @@ from pytest_llm.records.run_record import TestResult
 from pytest_llm.reports.html import page as pages
 from pytest_llm.reports.html.gates import MOST_ALIKE, gates_of
 from pytest_llm.reports.html.page import page
-from pytest_llm.verdict import judge
 from tests.reports.html.runs import against_baseline, measured, of_many, result_of, run_of
 from tests.simulated_history import nights
 

@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from pytest_llm.data.example import Example
 from pytest_llm.data.provenance import Provenance
 from pytest_llm.errors import MisuseError
+from pytest_llm.judging.limit_verdict import judge
+from pytest_llm.judging.measurement import Measurement
+from pytest_llm.judging.verdict import Outcome, QualityError, Verdict
 from pytest_llm.limit import Limit, parse_share
 from pytest_llm.statistics.jackknife import Estimate
-from pytest_llm.verdict import Measurement, Outcome, QualityError, Verdict, judge
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 LAW = settings(deadline=None)

@@ -6,8 +6,6 @@ is what a model that does not learn shows, on batches drawn anew; on one batch i
 
 A fall alone is cheap: a head that begins badly calibrated learns how frequent each target is, whatever stands before it. So a level
 can be asked for, too, below which the median of the last third of the steps has to be.
-
-No model, no disk, no pytest.
 """
 
 from __future__ import annotations
@@ -22,8 +20,9 @@ import numpy as np
 
 from pytest_llm.data.example import Example, identity
 from pytest_llm.data.provenance import Provenance
+from pytest_llm.judging.measurement import Measurement
+from pytest_llm.judging.verdict import Outcome, Verdict
 from pytest_llm.statistics.trend import Trend, falling_trend
-from pytest_llm.verdict import Measurement, Outcome, Verdict
 from pytest_llm.wording import distinct, number
 
 SIGNATURE = "loss_trend|test:Mann-Kendall, one-sided|slope:Theil-Sen"

@@ -10,11 +10,13 @@ import pytest
 from scipy import stats
 
 from pytest_llm.errors import MisuseError
+from pytest_llm.judging.limit_verdict import judge
+from pytest_llm.judging.measurement import Measurement
+from pytest_llm.judging.recovery import recovery
+from pytest_llm.judging.verdict import Outcome
 from pytest_llm.limit import Limit
-from pytest_llm.recovery import recovery
 from pytest_llm.statistics.jackknife import Estimate, FloatArray
 from pytest_llm.statistics.paired import paired_change
-from pytest_llm.verdict import Measurement, Outcome, judge
 from tests.simulated_changes import changed, documents, measured, perplexity
 
 

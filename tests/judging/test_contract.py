@@ -8,8 +8,8 @@ import math
 import pytest
 
 from pytest_llm import Outcome
-from pytest_llm.contract import EQUAL, Case, ContractVerdict, Examination, Tolerance, judge_contract
 from pytest_llm.data.provenance import Provenance
+from pytest_llm.judging.contract import EQUAL, Case, ContractVerdict, Examination, Tolerance, judge_contract
 from pytest_llm.reports.properties import properties
 
 

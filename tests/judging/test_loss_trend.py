@@ -7,7 +7,7 @@ import math
 import pytest
 
 from pytest_llm import Outcome
-from pytest_llm.loss_trend import judge_losses
+from pytest_llm.judging.loss_trend import judge_losses
 from pytest_llm.reports.properties import properties
 
 

@@ -3,7 +3,7 @@
     comparison = Comparison(measurement, "baseline 'main'", statistics_of_the_baseline)
     verdict = judge_change(comparison, Tolerance(parse_amount("tolerance", "1%")))
 
-Both sides are statistics of the same examples in the same order. No model, no disk, no pytest.
+Both sides are statistics of the same examples in the same order.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pytest_llm.comparison import Comparison
+from pytest_llm.judging.comparison import Comparison
+from pytest_llm.judging.measurement import WORST
+from pytest_llm.judging.verdict import EVALUATE_ALL, FEWEST_UNITS, Outcome, Verdict, refusal
 from pytest_llm.statistics.multiplicity import Significance
 from pytest_llm.statistics.paired import PairedChange
 from pytest_llm.stopping.watch import Stopped
 from pytest_llm.tolerance import Inconclusive, Tolerance
-from pytest_llm.verdict import EVALUATE_ALL, FEWEST_UNITS, WORST, Outcome, Verdict, refusal
 from pytest_llm.wording import listed, number, printable, snippet
 
 FEW_UNITS = 30

@@ -4,7 +4,7 @@
 
 An attack finds what it finds, so that its rate is a lower bound of what a better attack would reach; where all edits of the
 budget were tried on every text that holds, it is exact. Chance comes in through the texts, which stand for others like
-them: by default a rate fails only if these prove it to be over what is allowed. No model, no disk, no pytest.
+them: by default a rate fails only if these prove it to be over what is allowed.
 
 Known counter-examples (those that are stored as open or accepted) are a ratchet: a rate that is over what is allowed fails only if
 something new is part of it. The rate itself, its interval and p are of all texts, known to break or not: texts like these come
@@ -18,10 +18,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pytest_llm.errors import MisuseError
+from pytest_llm.judging.measurement import Measurement, interval_of
+from pytest_llm.judging.verdict import Outcome, Verdict
 from pytest_llm.statistics.clustered_quantile import ClusteredQuantile
 from pytest_llm.statistics.latency import QuantileEstimate
 from pytest_llm.statistics.multiplicity import Significance
-from pytest_llm.verdict import Measurement, Outcome, Verdict, interval_of
 from pytest_llm.wording import number, printable, signed, snippet
 
 

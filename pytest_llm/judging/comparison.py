@@ -9,12 +9,12 @@ from functools import cached_property
 import numpy as np
 
 from pytest_llm.errors import MisuseError
+from pytest_llm.judging.measurement import Measurement
 from pytest_llm.statistics.jackknife import FloatArray
 from pytest_llm.statistics.paired import PairedChange, paired_change
 from pytest_llm.statistics.repeats import Noise
 from pytest_llm.stopping.watch import Stopped
 from pytest_llm.tolerance import Amount
-from pytest_llm.verdict import Measurement
 from pytest_llm.wording import number
 
 

@@ -2,8 +2,6 @@
 
 The comparison is that of `regression`, read from the other side: an improvement has to be proven, a regression to be refuted. So
 what is unclear fails here.
-
-No model, no disk, no pytest.
 """
 
 from __future__ import annotations
@@ -12,11 +10,11 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pytest_llm.comparison import Comparison
-from pytest_llm.regression import interval_of, lost_most
+from pytest_llm.judging.comparison import Comparison
+from pytest_llm.judging.regression import interval_of, lost_most
+from pytest_llm.judging.verdict import FEWEST_UNITS, Outcome, Verdict
 from pytest_llm.statistics.paired import PairedChange
 from pytest_llm.tolerance import Amount, check_alpha
-from pytest_llm.verdict import FEWEST_UNITS, Outcome, Verdict
 from pytest_llm.wording import number
 
 

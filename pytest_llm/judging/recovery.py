@@ -6,8 +6,6 @@
 1 is all of it and more is better, whichever way the metric points. Like a metric it is a function of sums, those of both models
 side by side: its interval is the paired jackknife's, on the log scale, on which the error of a ratio is symmetric. What makes
 an example hard is the same on both sides and cancels.
-
-No model, no disk, no pytest.
 """
 
 from __future__ import annotations
@@ -19,8 +17,8 @@ from dataclasses import replace
 import numpy as np
 
 from pytest_llm.errors import MisuseError
+from pytest_llm.judging.measurement import Measurement
 from pytest_llm.statistics.jackknife import FloatArray, jackknife, sum_by_cluster
-from pytest_llm.verdict import Measurement
 from pytest_llm.wording import number
 
 Values = Callable[[FloatArray], FloatArray]

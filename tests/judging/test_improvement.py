@@ -11,12 +11,13 @@ import pytest
 from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar  # type: ignore[import-untyped]
 
-from pytest_llm.comparison import Comparison
 from pytest_llm.errors import MisuseError
-from pytest_llm.improvement import Improvement, ImprovementVerdict, judge_improvement
+from pytest_llm.judging.comparison import Comparison
+from pytest_llm.judging.improvement import Improvement, ImprovementVerdict, judge_improvement
+from pytest_llm.judging.measurement import Measurement
+from pytest_llm.judging.verdict import Outcome
 from pytest_llm.statistics.jackknife import FloatArray
 from pytest_llm.tolerance import parse_amount
-from pytest_llm.verdict import Measurement, Outcome
 from tests.simulated_changes import documents, measured
 
 

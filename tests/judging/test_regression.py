@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pytest_llm.comparison import Comparison
 from pytest_llm.errors import MisuseError
-from pytest_llm.regression import ChangeVerdict, judge_change
+from pytest_llm.judging.comparison import Comparison
+from pytest_llm.judging.measurement import Measurement
+from pytest_llm.judging.regression import ChangeVerdict, judge_change
+from pytest_llm.judging.verdict import Outcome
 from pytest_llm.statistics.jackknife import FloatArray
 from pytest_llm.statistics.repeats import Noise
 from pytest_llm.stopping.watch import Decision, Stopped
 from pytest_llm.tolerance import Amount, Tolerance, parse_amount
-from pytest_llm.verdict import Measurement, Outcome
 from tests.simulated_changes import Kind, changed, documents, measured
 
 ONE_PER_CENT = Amount(0.01, relative=True)

@@ -1,8 +1,7 @@
 """What a contract's examination found, and the verdict on it: `judge_contract` is the only place where a contract is broken.
 
 A contract says that two ways to ask a model come to the same: with padding or without, at once or in steps, before and after
-saving. Each comparison is a case with one number, how far apart the two answers are, held against one tolerance. No model, no
-disk, no pytest.
+saving. Each comparison is a case with one number, how far apart the two answers are, held against one tolerance.
 """
 
 from __future__ import annotations
@@ -15,7 +14,8 @@ import numpy as np
 
 from pytest_llm.data.example import Example, identity
 from pytest_llm.data.provenance import Provenance
-from pytest_llm.verdict import Measurement, Outcome, Verdict
+from pytest_llm.judging.measurement import Measurement
+from pytest_llm.judging.verdict import Outcome, Verdict
 from pytest_llm.wording import number, printable, snippet
 
 SHOWN = 5

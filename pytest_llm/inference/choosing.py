@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -43,15 +44,7 @@ def choose(model: AnyModel, examples: Sequence[Example], task: Choose) -> list[C
         for choice in of_one
     ]
 
-    def compute(missing: list[tuple[str, str, Example]]) -> list[Any]:
-        about = [example for _, _, example in missing]
-        pairs = [question[:2] for question in missing]
-        scores = checked_answers(
-            f"{type(model).__name__}.score_pairs", about, ask(model, "score_pairs", pairs, **settings)
-        )
-        refuse_positive(about, scores)
-        return scores
-
+    compute = partial(_score_choices, settings=settings)
     scores = iter(remembered(model, questions, "choose", compute, lambda question: question[:2]))
     found = []
     for of_one in choices:
@@ -59,6 +52,16 @@ def choose(model: AnyModel, examples: Sequence[Example], task: Choose) -> list[C
         sums = [float(np.sum(array, dtype=np.float64)) for array in of_choices]
         found.append(ChoiceScores.of(sums, of_one, [len(array) for array in of_choices]))
     return found
+
+
+def _score_choices(
+    model: ConditionalModel, questions: list[tuple[str, str, Example]], settings: Mapping[str, Any]
+) -> list[Any]:
+    about = [example for _, _, example in questions]
+    given = ask(model, "score_pairs", [question[:2] for question in questions], **settings)
+    scores = checked_answers(f"{type(model).__name__}.score_pairs", about, given)
+    refuse_positive(about, scores)
+    return scores
 
 
 def classify(model: AnyModel, examples: Sequence[Example], task: Classify) -> list[Any]:
@@ -79,15 +82,15 @@ def classify(model: AnyModel, examples: Sequence[Example], task: Classify) -> li
             "task=Classify(labels=[…])",
         )
 
-    settings = truncating(model, "classify", task.truncate)
-
-    def compute(missing: list[str]) -> list[Any]:
-        answers = ask(model, "classify", missing, **settings)
-        return [answer.item() if isinstance(answer, np.generic) else answer for answer in answers]
-
+    compute = partial(_classify, settings=truncating(model, "classify", task.truncate))
     texts = [example.text for example in examples]
     answers = remembered(model, texts, ("classify", task.truncate), compute, lambda text: text)
     return [_checked(model, example, given) for example, given in zip(examples, answers, strict=True)]
+
+
+def _classify(model: Classifier, texts: list[str], settings: Mapping[str, Any]) -> list[Any]:
+    answers = ask(model, "classify", texts, **settings)
+    return [answer.item() if isinstance(answer, np.generic) else answer for answer in answers]
 
 
 def _probabilities(labels: Sequence[Any], scores: ChoiceScores) -> dict[Any, float]:

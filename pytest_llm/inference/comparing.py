@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
     from pytest_llm.inference.token_divergence import Rows
 
+Side: TypeAlias = "Callable[[Sequence[Stretch], Sequence[torch.Tensor]], Iterator[Rows]]"
+"""The numbers of each token of stretches, from the model's own distributions."""
 Reference: TypeAlias = "Model | StoredReference"
 """What a model is compared with: another one, or the path of what `save_reference` wrote of it."""
 
@@ -84,26 +86,16 @@ def compare(model: AnyModel, examples: Sequence[Example], task: Compare) -> list
     candidate, reference = distribution_model(model), as_reference(task.reference)
     length = window_length(model, Compare(reference, task.max_length))
     texts = texts_of(candidate, examples)
-    side: Callable[[Sequence[Stretch], Sequence[torch.Tensor]], Iterator[Rows]]
     if isinstance(reference, StoredReference):
         _refuse_other_model(candidate, reference)
         places = {example.id: reference.rows_of(example, tokens) for example, tokens in texts}
-        side, named, base = partial(_by_file, reference, places), str(reference), None
+        named, base = str(reference), None
+        compute = partial(_compare_with_file, reference=reference, places=places, length=length)
     else:
         base = distribution_model(reference)
         _refuse_other_tokens(candidate, base, texts)
-        side, named = partial(_by_model, base), str(provenance(reference))
-
-    def compute(missing: Sequence[Text]) -> list[TokenDivergence]:
-        pieces: dict[str, list[Rows]] = {example.id: [] for example, _ in missing}
-        for stretches, own in distributions(candidate, missing, length):
-            for stretch, rows in zip(stretches, side(stretches, own), strict=True):
-                pieces[stretch.example.id].append(rows)
-        outputs = [_joined(of_text) for of_text in pieces.values()]
-        _remember_scores(candidate, missing, length, [output.log_prob for output in outputs])
-        if base is not None:
-            _remember_scores(base, missing, length, [output.reference_log_prob for output in outputs])
-        return outputs
+        named = str(provenance(reference))
+        compute = partial(_compare_with_model, reference=base, length=length)
 
     def in_words() -> str | None:
         """The request, for the cache on disk; a stored reference is told by what is in it, a model by its cache key."""
@@ -112,12 +104,41 @@ def compare(model: AnyModel, examples: Sequence[Example], task: Compare) -> list
 
     known = getattr(reference, "fingerprint", lambda: None)()
     if known is None:  # nobody can tell whether the reference is still what it was
-        outputs = compute(texts)
+        outputs = compute(candidate, texts)
     else:
         outputs = remembered(
             candidate, texts, (Compare, length, known), compute, lambda text: text[0].text, lasting=in_words
         )
     return [replace(output, reference=named) for output in outputs]  # a copy of the file may have another name
+
+
+def _compare_with_file(
+    model: DistributionModel,
+    texts: Sequence[Text],
+    reference: StoredReference,
+    places: Mapping[str, slice],
+    length: int,
+) -> list[TokenDivergence]:
+    outputs = _compared(model, texts, length, partial(_by_file, reference, places))
+    _remember_scores(model, texts, length, [output.log_prob for output in outputs])
+    return outputs
+
+
+def _compare_with_model(
+    model: DistributionModel, texts: Sequence[Text], reference: DistributionModel, length: int
+) -> list[TokenDivergence]:
+    outputs = _compared(model, texts, length, partial(_by_model, reference))
+    _remember_scores(model, texts, length, [output.log_prob for output in outputs])
+    _remember_scores(reference, texts, length, [output.reference_log_prob for output in outputs])
+    return outputs
+
+
+def _compared(model: DistributionModel, texts: Sequence[Text], length: int, side: Side) -> list[TokenDivergence]:
+    pieces: dict[str, list[Rows]] = {example.id: [] for example, _ in texts}
+    for stretches, own in distributions(model, texts, length):
+        for stretch, rows in zip(stretches, side(stretches, own), strict=True):
+            pieces[stretch.example.id].append(rows)
+    return [_joined(of_text) for of_text in pieces.values()]
 
 
 def _remember_scores(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
 
 from pytest_llm.data.example import Example
 from pytest_llm.errors import MisuseError
@@ -30,19 +32,20 @@ def score_pairs(model: AnyModel, examples: Sequence[Example], request: PairScore
         )
     for example in examples:
         _check_target(example)
-    method = f"{type(model).__name__}.score_pairs"
     if request.score_eos is not None and not takes(model.score_pairs, "score_eos"):
         raise MisuseError(
-            f"{method} has no keyword score_eos: it decides itself whether the end of a target is scored; use score_eos=None"
+            f"{type(model).__name__}.score_pairs has no keyword score_eos: it decides itself whether the end of a target is "
+            f"scored; use score_eos=None"
         )
     settings = {} if request.score_eos is None else {"score_eos": request.score_eos}
-
-    def compute(missing: list[Example]) -> list[FloatArray]:
-        return checked_answers(method, missing, ask(model, "score_pairs", list(map(_pair, missing)), **settings))
-
-    outputs = remembered(model, examples, request, compute, _pair)
+    outputs = remembered(model, examples, request, partial(_score_pairs, settings=settings), _pair)
     refuse_positive(examples, outputs)
     return outputs
+
+
+def _score_pairs(model: ConditionalModel, examples: list[Example], settings: Mapping[str, Any]) -> list[FloatArray]:
+    given = ask(model, "score_pairs", list(map(_pair, examples)), **settings)
+    return checked_answers(f"{type(model).__name__}.score_pairs", examples, given)
 
 
 def score_masked(model: AnyModel, examples: Sequence[Example], request: MaskedScore) -> list[FloatArray]:
@@ -58,22 +61,22 @@ def score_masked(model: AnyModel, examples: Sequence[Example], request: MaskedSc
             "a masked model of transformers, or an object with a method pseudo_log_probs(texts, within_word=…)",
         )
 
-    def compute(missing: list[Example]) -> list[FloatArray]:
-        texts = [example.text for example in missing]
-        given = ask(model, "pseudo_log_probs", texts, within_word=request.within_word)
-        return checked_answers(f"{type(model).__name__}.pseudo_log_probs", missing, given)
-
     # each token is asked for in a row of its own, as long as the text
     outputs = remembered(
         model,
         examples,
         request,
-        compute,
+        partial(_score_masked, within_word=request.within_word),
         text_of,
         effort=lambda example: len(example.text) ** 2 // _CHARACTERS_PER_TOKEN,
     )
     refuse_positive(examples, outputs)
     return outputs
+
+
+def _score_masked(model: MaskedLanguageModel, examples: list[Example], within_word: bool) -> list[FloatArray]:
+    given = ask(model, "pseudo_log_probs", [example.text for example in examples], within_word=within_word)
+    return checked_answers(f"{type(model).__name__}.pseudo_log_probs", examples, given)
 
 
 def _pair(example: Example) -> tuple[str, str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -38,12 +39,7 @@ def rank(model: AnyModel, examples: Sequence[Example], task: Embed) -> list[Any]
 
 def embed(model: Encoder, texts: Sequence[str], task: Embed) -> FloatArray:
     """The embedding of each text: `[texts, width]`."""
-    settings = truncating(model, "embed", task.truncate)
-
-    def compute(missing: list[str]) -> list[FloatArray]:
-        given = ask(model, "embed", missing, **settings)
-        return [_checked(model, text, vector) for text, vector in zip(missing, given, strict=True)]
-
+    compute = partial(_embed, settings=truncating(model, "embed", task.truncate))
     vectors = remembered(model, texts, ("embed", task.truncate), compute, lambda text: text)
     lengths = {len(vector) for vector in vectors}
     if len(lengths) > 1:
@@ -51,6 +47,11 @@ def embed(model: Encoder, texts: Sequence[str], task: Embed) -> FloatArray:
             f"{type(model).__name__}.embed gave embeddings of {sorted(lengths)} numbers; expected one length"
         )
     return np.stack(vectors)
+
+
+def _embed(model: Encoder, texts: list[str], settings: Mapping[str, Any]) -> list[FloatArray]:
+    given = ask(model, "embed", texts, **settings)
+    return [_checked(model, text, vector) for text, vector in zip(texts, given, strict=True)]
 
 
 def _checked(model: Encoder, text: str, given: Any) -> FloatArray:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from pytest_llm.data.example import Example
@@ -43,15 +44,15 @@ def _by_head(model: AnyModel, examples: Sequence[Example], task: Extract) -> lis
             "a model with a head for token classification, an object with a method extract(texts), or a prompt to write after: "
             "task=Extract(Generate(…))",
         )
-    settings = truncating(model, "extract", task.truncate)
-
-    def compute(missing: list[str]) -> list[Any]:
-        return ask(model, "extract", missing, **settings)
-
+    compute = partial(_extract, settings=truncating(model, "extract", task.truncate))
     answers = remembered(
         model, [example.text for example in examples], ("extract", task.truncate), compute, lambda text: text
     )
     return [_checked(model, example, answer) for example, answer in zip(examples, answers, strict=True)]
+
+
+def _extract(model: Extractor, texts: list[str], settings: Mapping[str, Any]) -> list[Any]:
+    return ask(model, "extract", texts, **settings)
 
 
 def _checked(model: AnyModel, example: Example, answer: Any) -> list[Span]:

@@ -19,7 +19,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_llm.inference.planning import Noted, Outputs, current_planning, state_of
 from pytest_llm.inference.progress import answered
@@ -138,7 +138,7 @@ def remembered(
     model: object,
     items: Sequence[Item],
     request: Hashable,
-    compute: Callable[[list[Item]], list[Output]],
+    compute: Callable[[Any, list[Item]], list[Output]],
     key: Callable[[Item], Hashable],
     *,
     lasting: Callable[[], str | None] | None = None,
@@ -150,7 +150,8 @@ def remembered(
         model: asked for `fingerprint()`, and for `cache_key()` where answers may be kept on disk, if it has these.
         items: any number of examples, prompts or pairs.
         request: what is asked of the model.
-        compute: gives the outputs for the items that it is handed.
+        compute: gives the outputs for the items, of the model that it is handed, wherever that is: a function of a module, or
+            `partial` of one, so that it can be sent there.
         key: all of an item that the output depends on: a text, or a pair of texts.
         lasting: gives the request as text that is the same in every process, None if there is none; by default its `repr`.
         effort: what an item takes, in characters of text that are read; by default those of its key.
@@ -175,7 +176,7 @@ def remembered(
     answered(len(wanted) - left, len(wanted))
     for part in known.parts(missing, effort):
         refuse_overrun()
-        outputs = compute(list(part.values()))
+        outputs = compute(model, list(part.values()))
         known.add(dict(zip(part, outputs, strict=True)))
         note_answers(len(part), kept=known.is_kept)
         left -= len(part)

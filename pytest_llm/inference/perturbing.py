@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from pytest_llm.data.example import Example
@@ -30,12 +31,13 @@ def perturb(model: AnyModel, examples: Sequence[Example], task: Perturb) -> list
             "a causal model or one with a classification head, of transformers or the core",
         )
     settings = {"epsilon": task.epsilon, "steps": task.steps, "per": task.per, "seed": task.seed}
-
-    def compute(missing: list[str]) -> list[float]:
-        return [_checked(model, given) for given in ask(model, "embedding_divergence", missing, **settings)]
-
     request = ("embedding_divergence", *settings.values())
+    compute = partial(_perturb, settings=settings)
     return list(remembered(model, [example.text for example in examples], request, compute, lambda text: text))
+
+
+def _perturb(model: PerturbableModel, texts: list[str], settings: Mapping[str, Any]) -> list[float]:
+    return [_checked(model, given) for given in ask(model, "embedding_divergence", texts, **settings)]
 
 
 def _checked(model: object, given: Any) -> float:

@@ -7,6 +7,7 @@ at once, for it to batch as it likes, and the pieces are put together again.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
@@ -42,7 +43,7 @@ def score(model: AnyModel, examples: Sequence[Example], request: Score) -> list[
             for, an answer of the wrong shape.
     """
     if isinstance(model, WindowedModel):
-        outputs = remembered(model, examples, request, lambda missing: _score_windows(model, missing, request), text_of)
+        outputs = remembered(model, examples, request, partial(_score_windows, request=request), text_of)
     elif not isinstance(model, LanguageModel):
         raise lacking(
             model,
@@ -50,7 +51,7 @@ def score(model: AnyModel, examples: Sequence[Example], request: Score) -> list[
             "a causal model of transformers, or an object with a method score(texts)",
         )
     else:
-        outputs = remembered(model, examples, request, lambda missing: _score_texts(model, missing, request), text_of)
+        outputs = remembered(model, examples, request, partial(_score_texts, request=request), text_of)
     refuse_positive(examples, outputs)
     return outputs
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from pytest_llm.data.example import Example
@@ -11,6 +12,7 @@ from pytest_llm.inference.checks import lacking
 from pytest_llm.inference.engine import ask
 from pytest_llm.inference.memo import remembered
 from pytest_llm.models.language_model import AnyModel, GenerativeModel
+from pytest_llm.tasks.decoding import Decoding
 from pytest_llm.tasks.generate import Generate
 from pytest_llm.tasks.prompt import Prompt
 
@@ -32,14 +34,11 @@ def write(model: AnyModel, examples: Sequence[Example], task: Generate) -> list[
     assert isinstance(task.prompt, Prompt)
     prompts = [prompt_of(model, example, task.prompt) for example in examples]
 
-    def compute(missing: list[str]) -> list[Any]:
-        return ask(model, "generate", missing, decoding=task.decoding)
-
     written = remembered(
         model,
         prompts,
         ("generate", task.decoding),
-        compute,
+        partial(_write, decoding=task.decoding),
         lambda prompt: prompt,
         effort=lambda prompt: len(prompt) + _CHARACTERS_PER_TOKEN * task.decoding.max_tokens,
     )
@@ -47,6 +46,10 @@ def write(model: AnyModel, examples: Sequence[Example], task: Generate) -> list[
         if not isinstance(text, str):
             raise MisuseError(f"{type(model).__name__}.generate returned {text!r} for {example.label}; expected a text")
     return [task.read(example, text) for example, text in zip(examples, written, strict=True)]
+
+
+def _write(model: AnyModel, prompts: list[str], decoding: Decoding) -> list[Any]:
+    return ask(model, "generate", prompts, decoding=decoding)
 
 
 def prompt_of(model: object, example: Example, prompt: Prompt) -> str:

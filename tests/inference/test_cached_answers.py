@@ -66,7 +66,7 @@ class Lengths:
         self.asked: list[str] = []
         self.breaks_at = breaks_at
 
-    def __call__(self, examples: list[Example]) -> list[FloatArray]:
+    def __call__(self, model: object, examples: list[Example]) -> list[FloatArray]:
         for example in examples:
             if example.text == self.breaks_at:
                 raise KeyboardInterrupt
@@ -141,7 +141,7 @@ def test_a_run_that_was_broken_off_goes_on_where_it_was(session: Session) -> Non
 def test_a_model_without_a_cache_is_asked_about_everything_at_once() -> None:
     sizes: list[int] = []
 
-    def compute(examples: list[Example]) -> list[FloatArray]:
+    def compute(model: object, examples: list[Example]) -> list[FloatArray]:
         sizes.append(len(examples))
         return [np.zeros(1)] * len(examples)
 

@@ -132,6 +132,7 @@ if TYPE_CHECKING:
     from pytest_llm.limit import Limit
     from pytest_llm.metrics.custom import llm_metric
     from pytest_llm.metrics.multiple_choice import ChoiceScores
+    from pytest_llm.models.endpoint.endpoint import Endpoint
     from pytest_llm.models.language_model import (
         ConditionalModel,
         Encoder,
@@ -164,6 +165,7 @@ _HOMES = {
     "Decoding": "tasks.decoding",
     "Embed": "tasks.embed",
     "Encoder": "models.language_model",
+    "Endpoint": "models.endpoint.endpoint",
     "Engine": "inference.engine",
     "Example": "data.example",
     "Extract": "tasks.extract",
@@ -271,6 +273,7 @@ __all__ = [
     "Decoding",
     "Embed",
     "Encoder",
+    "Endpoint",
     "Engine",
     "Example",
     "Extract",

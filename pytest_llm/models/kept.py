@@ -159,8 +159,11 @@ def _load(source: str) -> Any:
 
 
 def _files(source: str) -> Hashable:
+    from pytest_llm.models.endpoint.address import is_address
     from pytest_llm.models.loading import checkpoint_at
 
+    if is_address(source):
+        return source
     path = checkpoint_at(source)
     if path is None:
         return source
@@ -169,9 +172,12 @@ def _files(source: str) -> Hashable:
 
 
 def _need(source: str) -> int | None:
+    from pytest_llm.models.endpoint.address import is_address
     from pytest_llm.models.footprint import bytes_when_loaded
     from pytest_llm.models.loading import checkpoint_at
 
+    if is_address(source):
+        return 0
     path: Path | None = checkpoint_at(source)
     return None if path is None else bytes_when_loaded(path, on_gpu=not _device().startswith("cpu"))
 

@@ -18,6 +18,7 @@ from pytest_llm.data.embedded import embedded
 from pytest_llm.errors import MisuseError
 from pytest_llm.models.checkpoint_files import check_folder
 from pytest_llm.models.devices import choose_device, share_cores
+from pytest_llm.models.endpoint.address import is_address
 from pytest_llm.models.gguf_header import check_gguf
 from pytest_llm.models.gguf_reading import read_once
 from pytest_llm.models.kept import shelf
@@ -99,7 +100,8 @@ def load_model(
 
     Args:
         source: a checkpoint folder, a `.gguf` file, a hub id, the name of a shipped model ("tiny-decoder", "tiny-encoder",
-            "tiny-encoder-decoder"), "smollm2" or "minilm" (the extras of these names).
+            "tiny-encoder-decoder"), "smollm2" or "minilm" (the extras of these names), or where a model is served:
+            "http://host:port/v1#name" (see `Endpoint`).
         device: "auto" (this worker's GPU, else Apple's, else the CPU), "cpu", "cuda", "cuda:1", "mps".
         dtype: "auto" is float32 on the CPU and the checkpoint's own type on a GPU; or "float32", "bfloat16", "float16".
         trust_remote_code: let the checkpoint bring its own Python code.
@@ -111,6 +113,8 @@ def load_model(
     if replaying() is not None:
         stand_in: Any = RecordedModel()
         return stand_in  # type: ignore[no-any-return]  # it is asked for nothing
+    if is_address(source):
+        return _served(str(source), dtype)  # type: ignore[no-any-return]  # asked for what a test needs, as all models are
     if dtype not in ("auto", "float32", "bfloat16", "float16"):
         raise MisuseError(f"dtype {dtype!r}: expected auto, float32, bfloat16 or float16")
     place = choose_device(device)
@@ -130,6 +134,14 @@ def load_model(
 
     with read_once() if "gguf_file" in options else nullcontext():
         return _of_transformers(str(source), origin, name, options, place, dtype, allow_pickle)
+
+
+def _served(url: str, dtype: str) -> Any:
+    if dtype != "auto":
+        raise MisuseError(f"dtype {dtype!r}: a served model has the type that its server gives it; leave dtype out")
+    from pytest_llm.models.endpoint.endpoint import Endpoint
+
+    return Endpoint(url)
 
 
 def _of_transformers(

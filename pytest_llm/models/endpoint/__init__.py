@@ -1,0 +1,15 @@
+"""A model behind an address: a server with the API of OpenAI, asked over HTTP.
+
+    address         what is written in the place of a path: the server, the model's name, settings
+    key             the secret, from the environment alone, and its traces in what a server says
+    client          questions over HTTP: many at once, each with an end, repeated where that helps
+    retrying        which failures are worth another try, and when
+    reading         JSON of a stranger: what is not exactly as it should be is an error
+    echo            log-probabilities of a prompt's tokens, read from a reply
+    capabilities    what this server can say, found out once, and held against itself
+    writing         a text that goes on, asked for and read
+    usage           tokens that the server counted
+    endpoint        the model under test
+
+Nothing here is loaded before a model is an address. HTTP is `httpx2`, of the extra [served].
+"""

@@ -1,0 +1,268 @@
+"""Questions over HTTP: many at once, each with an end, repeated where that helps.
+
+An event loop in a thread of its own does the waiting, so that a caller may have one too (a notebook, an asynchronous test). What
+bounds a question: seconds to connect, seconds without a byte, seconds in all, tries included, and bytes of a reply. Redirects
+are not followed, since the key would go with them; compressed replies are not unpacked, since nobody asked for them.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from random import Random
+from typing import TYPE_CHECKING, Any, TypeAlias
+from weakref import finalize
+
+from pytest_llm.errors import MisuseError
+from pytest_llm.models.endpoint.key import Key
+from pytest_llm.models.endpoint.reading import WrongReply, parsed
+from pytest_llm.models.endpoint.retrying import LONGEST_WAIT, Failure, backoff, is_worth_it, wait_of
+
+if TYPE_CHECKING:
+    import httpx2
+    from anyio.from_thread import BlockingPortal
+
+Answer: TypeAlias = "Any | Failure"
+
+THREAD = "pytest-llm-endpoint"
+MOST_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long, how often and how much."""
+
+    seconds: float = 600.0
+    """For a question, with all its tries."""
+    connect: float = 10.0
+    silence: float = 300.0
+    """Seconds without a byte: a server that writes a long answer says nothing until it is done."""
+    retries: int = 5
+    most_bytes: int = MOST_BYTES
+    """Of a reply."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One request.
+
+    Args:
+        path: behind the address.
+        body: what is sent, as JSON; None: nothing (GET).
+    """
+
+    path: str
+    body: Any = None
+
+
+async def _sleep(seconds: float) -> None:
+    import anyio
+
+    await anyio.sleep(seconds)
+
+
+@dataclass(eq=False)
+class Client:
+    """Asks one server. Opens nothing before it is asked."""
+
+    base: str
+    key: Callable[[], Key]
+    concurrency: int = 8
+    patience: Patience = field(default_factory=Patience)
+    proxied: bool = False
+    """Whether the environment's proxies are used."""
+    sleep: Callable[[float], Awaitable[None]] = _sleep
+    random: Random = field(default_factory=Random)
+    retried: int = 0
+    _opened: tuple[BlockingPortal, httpx2.AsyncClient] | None = field(default=None, init=False)
+
+    def ask(self, questions: Sequence[Question], heard: Callable[[int, Any], None] | None = None) -> list[Answer]:
+        """The answers, in the order of the questions: JSON, or the failure that ended the tries.
+
+        After a failure no further question is sent: those that were not are failures too.
+
+        Args:
+            questions: any number.
+            heard: called with each answer as soon as it is there, in the loop's thread.
+        """
+        portal, http = self._open()
+        future: Future[list[Answer]] = portal.start_task_soon(self._ask_all, http, list(questions), heard)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()  # Ctrl-C, or a time limit of pytest's: nothing more is asked
+            raise
+
+    def _open(self) -> tuple[BlockingPortal, httpx2.AsyncClient]:
+        """The way into the loop's thread, and the connections there; both end with this object."""
+        if self._opened is None:
+            try:
+                import httpx2
+                from anyio.from_thread import start_blocking_portal
+            except ImportError:
+                raise MisuseError(
+                    "asking a server needs an HTTP client: pip install 'pytest-llm-regression[served]'"
+                ) from None
+            http = httpx2.AsyncClient(
+                timeout=httpx2.Timeout(
+                    self.patience.silence, connect=self.patience.connect, pool=self.patience.seconds
+                ),
+                limits=httpx2.Limits(max_connections=self.concurrency, max_keepalive_connections=self.concurrency),
+                follow_redirects=False,
+                trust_env=self.proxied,
+            )
+            _keep_headers_out_of_logs()
+            stack = ExitStack()
+            portal = stack.enter_context(start_blocking_portal(name=THREAD))
+            stack.enter_context(portal.wrap_async_context_manager(http))
+            finalize(self, stack.close)
+            self._opened = portal, http
+        return self._opened
+
+    async def _ask_all(
+        self, http: httpx2.AsyncClient, questions: list[Question], heard: Callable[[int, Any], None] | None
+    ) -> list[Answer]:
+        import anyio
+
+        answers: list[Answer] = [Failure("it was not asked", was_asked=False)] * len(questions)
+        places = iter(range(len(questions)))
+        failed = False
+
+        async def work() -> None:
+            nonlocal failed
+            for place in places:
+                if failed:
+                    return
+                answers[place] = answer = await self._answered(http, questions[place])
+                if isinstance(answer, Failure):
+                    failed = True
+                elif heard is not None:
+                    heard(place, answer)
+
+        async with anyio.create_task_group() as group:
+            for _ in range(min(self.concurrency, len(questions))):
+                group.start_soon(work)
+        return answers
+
+    async def _answered(self, http: httpx2.AsyncClient, question: Question) -> Answer:
+        """The answer, after as many tries as it takes. Nothing is raised: frames of a library hold what was sent."""
+        import anyio
+
+        failure = Failure("it was not asked")
+        try:
+            with anyio.fail_after(self.patience.seconds):
+                for tried in range(1, self.patience.retries + 2):
+                    try:
+                        return await self._once(http, question)
+                    except Failure as error:
+                        failure = error
+                    if not failure.again or tried > self.patience.retries:
+                        break
+                    if (failure.wait or 0.0) > LONGEST_WAIT:
+                        return Failure(f"{failure.reason}; it asks to wait {failure.wait:.0f} s", status=failure.status)
+                    self.retried += 1
+                    await self.sleep((failure.wait or 0.0) + backoff(tried, self.random))
+        except TimeoutError:
+            last = f" (before that: {failure.reason})" if failure.again else ""
+            return Failure(f"no answer within {self.patience.seconds:g} s{last}")
+        return Failure(
+            failure.reason if not failure.again else f"{failure.reason}, after {tried} tries", status=failure.status
+        )
+
+    async def _once(self, http: httpx2.AsyncClient, question: Question) -> Any:
+        """One try.
+
+        Raises:
+            Failure: whatever went wrong.
+        """
+        key = self.key()
+        with failures_of_http(key):
+            method = "GET" if question.body is None else "POST"
+            headers = {"Accept": "application/json", "Accept-Encoding": "identity", **key.header}
+            async with http.stream(method, self.base + question.path, json=question.body, headers=headers) as response:
+                body = await self._body(response)
+        refuse_status(response, body, key)
+        if key.is_in(body):
+            raise Failure("its answer repeats the key, so it is not looked at")
+        kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind != "application/json":
+            raise Failure(f"it answers with {key.cleaned(kind) or 'no content type'}, not JSON: {said(body, key)}")
+        try:
+            return parsed(body)
+        except ValueError:
+            raise Failure(f"its answer is no JSON, or cut off: {said(body[-80:], key)}", again=True) from None
+        except WrongReply as wrong:
+            raise Failure(key.cleaned(str(wrong))) from None
+
+    async def _body(self, response: httpx2.Response) -> bytes:
+        """The bytes of a reply, as they are sent."""
+        if response.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
+            raise Failure("its answer is compressed, which nobody asked for")
+        parts, size = [], 0
+        async for part in response.aiter_raw():
+            size += len(part)
+            if size > self.patience.most_bytes:
+                raise Failure(f"its answer has more than {self.patience.most_bytes:,} bytes")
+            parts.append(part)
+        return b"".join(parts)
+
+
+def refuse_status(response: httpx2.Response, body: bytes, key: Key) -> None:
+    """Raise Failure for anything but success."""
+    status = response.status_code
+    if status == 200:
+        return
+    if 300 <= status < 400:
+        raise Failure(
+            f"it redirects (HTTP {status}), which is not followed: give the address that it means", status=status
+        )
+    again = is_worth_it(status)
+    wait = wait_of(response.headers) if again else None
+    raise Failure(f"HTTP {status}: {said(body, key)}", again=again, wait=wait, status=status)
+
+
+def said(body: bytes, key: Key) -> str:
+    """The words of an error: the message that the API's errors have, else how the body begins."""
+    words: Any = body[:2000].decode("utf-8", "replace")
+    try:
+        told = parsed(body)
+    except (ValueError, WrongReply):
+        told = None
+    if isinstance(told, dict):
+        inner = told.get("error", told)
+        found = inner.get("message", inner.get("detail")) if isinstance(inner, dict) else inner
+        words = words if found is None else found
+    return key.cleaned(words if isinstance(words, str) else str(words)) or "nothing"
+
+
+@contextmanager
+def failures_of_http(key: Key) -> Iterator[None]:
+    """What the HTTP library raises, as a `Failure`."""
+    import httpx2
+
+    try:
+        yield
+    except httpx2.TimeoutException as error:
+        raise Failure(f"no answer: {type(error).__name__}", again=True) from None
+    except httpx2.TransportError as error:
+        reason = key.cleaned(str(error)) or type(error).__name__
+        again = not isinstance(error, httpx2.UnsupportedProtocol | httpx2.LocalProtocolError)
+        raise Failure(f"the connection failed ({type(error).__name__}: {reason})", again=again) from None
+
+
+class _NotOurs(logging.Filter):
+    """The library's log has headers in it, those of the server too."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.threadName != THREAD
+
+
+_not_ours = _NotOurs()
+
+
+def _keep_headers_out_of_logs() -> None:
+    for part in ("connection", "http11", "http2", "proxy", "socks"):
+        logging.getLogger(f"httpcore2.{part}").addFilter(_not_ours)

@@ -1,0 +1,112 @@
+"""JSON from a stranger: what is not exactly as it should be is an error, never a number.
+
+JSON itself allows what no honest server sends: a key twice in an object, of which readers take either, and Python's reader allows
+NaN and Infinity on top. Both are refused here, before anything is looked up.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+class WrongReply(Exception):
+    """A reply that says something else than what was asked, or nothing that can be understood."""
+
+
+def parsed(body: bytes) -> Any:
+    """What the bytes of a reply say.
+
+    Raises:
+        ValueError: no JSON: cut off, or not UTF-8, or nested too deep.
+        WrongReply: NaN, Infinity, or a key twice in one object.
+    """
+    try:
+        return json.loads(body.decode("utf-8"), parse_constant=_refused, object_pairs_hook=_once)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+
+
+def _refused(constant: str) -> Any:
+    raise WrongReply(f"{constant} stands in the reply, which is no number")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise WrongReply(f"{twice[:40]!r} stands twice in one object")
+    return found
+
+
+def member(value: object, name: str, where: str = "the reply") -> Any:
+    """A member of an object."""
+    if not isinstance(value, Mapping):
+        raise WrongReply(f"{where} is {shown(value)}, not an object")
+    if name not in value:
+        raise WrongReply(f"{where} has no {name!r}")
+    return value[name]
+
+
+def text(value: object, what: str) -> str:
+    """A text that can be written down: no half of a pair of surrogates in it."""
+    if not isinstance(value, str):
+        raise WrongReply(f"{what} is {shown(value)}, not a text")
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        raise WrongReply(f"{what} is no valid Unicode") from None
+    return value
+
+
+def whole(value: object, what: str) -> int:
+    """A whole number, 0 or more."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise WrongReply(f"{what} is {shown(value)}, not a whole number")
+    return value
+
+
+def listed(value: object, what: str) -> Sequence[Any]:
+    if not isinstance(value, list):
+        raise WrongReply(f"{what} is {shown(value)}, not a list")
+    return value
+
+
+LARGEST = 1e-4
+"""So far above 0 a log-probability may be by rounding."""
+
+
+def log_probability(value: object, what: str) -> float:
+    """A natural logarithm of a probability: finite, not above 0; what rounding put there is 0."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise WrongReply(f"{what} is {shown(value)}, not a number")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise WrongReply(f"{what} is {number}, not finite")
+    if number > LARGEST:
+        raise WrongReply(f"{what} is {number:.6g}; the logarithm of a probability cannot exceed 0")
+    return min(number, 0.0)
+
+
+def only_choice(reply: object) -> Mapping[str, Any]:
+    """The one answer to a question that was asked alone."""
+    choices = listed(member(reply, "choices"), "choices")
+    if len(choices) != 1:
+        raise WrongReply(f"there are {len(choices)} choices in answer to one prompt")
+    choice = choices[0]
+    if whole(member(choice, "index", "the choice"), "the choice's index") != 0:
+        raise WrongReply(f"the only choice has the index {choice['index']}")
+    assert isinstance(choice, Mapping)
+    return choice
+
+
+def shown(value: object) -> str:
+    """A value as an error shows it."""
+    written = repr(value)
+    return written if len(written) <= 60 else f"{written[:59]}…"

@@ -7,7 +7,6 @@ another's lock. Files are named by time and commit, with a few random digits. Wh
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +14,8 @@ from pathlib import Path
 from pytest_llm.data.whole_file import write_whole
 from pytest_llm.errors import MisuseError
 from pytest_llm.history.run import Run, run_from, run_line
-from pytest_llm.records.checked import Checked
+from pytest_llm.storage.checked import Checked
+from pytest_llm.storage.strict_json import parsed, read_bounded
 
 MOST_BYTES = 2**26
 """A larger file is no history that was written here, and is not read into memory."""
@@ -41,27 +41,28 @@ def read_runs(folder: Path) -> list[Run]:
     """
     if not folder.is_dir():
         raise MisuseError(f"{folder} is no folder; `pytest --llm-history DIR` writes one")
-    runs = [run for path in sorted(folder.glob("*.jsonl")) for run in _runs_in(path)]
+    # what was put together by `cat`, and left where it was besides, is one session
+    runs = {run_line(run): run for path in sorted(folder.glob("*.jsonl")) for run in _runs_in(path)}
     if not runs:
         raise MisuseError(f"there is no session in {folder} (*.jsonl); `pytest --llm-history DIR` adds one each time")
-    return sorted(runs, key=lambda run: run.date)
+    return sorted(runs.values(), key=lambda run: run.date)
 
 
 def _runs_in(path: Path) -> Iterator[Run]:
     try:
-        if (size := path.stat().st_size) > MOST_BYTES:
-            raise MisuseError(f"{path} has {size:,} bytes; a file of a history has {MOST_BYTES:,} at most")
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
+        lines = read_bounded(path, MOST_BYTES).split(b"\n")
+    except (OSError, ValueError) as error:
         raise MisuseError(f"{path} cannot be read: {error}") from None
+    if not any(line.strip() for line in lines):
+        raise MisuseError(f"{path} is empty: no session was written so; restore it, or remove it")
     for place, line in enumerate(lines, start=1):
         if line.strip():
             yield _run_in(line, f"{path}, line {place}")
 
 
-def _run_in(line: str, where: str) -> Run:
+def _run_in(line: bytes, where: str) -> Run:
     try:
-        content = json.loads(line)
-    except (ValueError, RecursionError) as error:
+        content = parsed(line)
+    except ValueError as error:
         raise MisuseError(f"{where} is no session of a history: {error}") from None
     return run_from(Checked(content, where))

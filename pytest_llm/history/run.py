@@ -1,26 +1,29 @@
-"""A session as one line of JSON: schema 1.
+"""A session as one line of JSON: schema 2.
 
-    {"format": "pytest-llm history", "schema": 1,
+    {"format": "pytest-llm history", "schema": 2,
      "recorded": {"date": "2026-11-26T05:18:00+00:00", "commit": …, "python": …, …},
      "gates": [{"test": …, "metric": …, "model": …, "device": …, "signature": …, "data": …,
                 "outcome": "passed", "passed": true, "warns": false,
-                "value": 44.09965, "low": …, "high": …, "limit": …, "lower_is_better": true, "n": 31, "seconds": 1.6}, … ]}
+                "value": 44.09965, "low": …, "high": …, "limit": …, "lower_is_better": true, "n": 31, "seconds": 1.6}, … ],
+     "checksum": …}
 
 `data` is a digest of the examples, `limit` the value up to which the claim holds; what there is not is null. Numbers that JSON
-lacks are strings, see `records.numbers`. Members may be added within a schema; what changes or goes makes a new one.
+lacks are strings, see `storage.numbers`. Members may be added within a schema; what changes or goes makes a new one.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from pytest_llm.records.checked import Checked
-from pytest_llm.records.numbers import encoded, number
+from pytest_llm.storage.checked import Checked
+from pytest_llm.storage.checksum import sealed
+from pytest_llm.storage.numbers import encoded, number
 
 FORMAT = "pytest-llm history"
-SCHEMA = 1
+SCHEMA = 2
 
 _TEXTS = ("test", "metric", "model", "device", "signature", "data", "outcome")
 
@@ -74,7 +77,8 @@ class Run:
 def run_line(run: Run) -> str:
     """The line, without its end."""
     head = {"format": FORMAT, "schema": SCHEMA, "recorded": dict(run.recorded)}
-    return encoded({**head, "gates": [_gate_as_data(gate) for gate in run.gates]})
+    said = encoded({**head, "gates": [_gate_as_data(gate) for gate in run.gates]})
+    return encoded(sealed(json.loads(said)))  # the checksum is of what a reader finds
 
 
 def _gate_as_data(gate: GateResult) -> dict[str, Any]:
@@ -85,15 +89,15 @@ def run_from(content: Checked) -> Run:
     """The session that a line tells of.
 
     Raises:
-        MisuseError: it is no line of a history, of a later schema, or damaged.
+        MisuseError: it is no line of a history, of another schema, or damaged.
     """
     if content.text("format") != FORMAT:
         content.refuse(f"its format is {content.text('format')!r}, not {FORMAT!r}")
     if (schema := content.whole("schema")) != SCHEMA:
         content.refuse(f"its schema is {schema}, and this version reads {SCHEMA}")
+    content.refuse_changed("restore it, or remove the line: the history lacks that session then")
     content.part("recorded").text("date")
-    recorded = {name: str(said) for name, said in content.mapping("recorded").items()}
-    return Run(recorded, tuple(map(_gate_from, content.parts("gates"))))
+    return Run(content.text_by_name("recorded"), tuple(map(_gate_from, content.parts("gates"))))
 
 
 def _gate_from(content: Checked) -> GateResult:

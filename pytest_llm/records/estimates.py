@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-from pytest_llm.records.checked import Checked
-from pytest_llm.records.numbers import number, numbers
 from pytest_llm.statistics.clustered_quantile import ClusteredQuantile
 from pytest_llm.statistics.jackknife import Basis, Estimate, Scale
 from pytest_llm.statistics.latency import QuantileEstimate
 from pytest_llm.statistics.share import ShareEstimate
+from pytest_llm.storage.checked import Checked
+from pytest_llm.storage.numbers import number, numbers
 
 AnyEstimate: TypeAlias = "Estimate | QuantileEstimate | ClusteredQuantile | ShareEstimate"
 

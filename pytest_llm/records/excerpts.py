@@ -17,7 +17,7 @@ from pytest_llm.data.example import Example
 from pytest_llm.judging.comparison import Comparison
 from pytest_llm.judging.measurement import WORST, Measurement
 from pytest_llm.recording import Broken
-from pytest_llm.records.numbers import encoded
+from pytest_llm.storage.numbers import encoded
 
 LONGEST = 2000
 """Characters of a text that are kept."""

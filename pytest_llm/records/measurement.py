@@ -1,4 +1,4 @@
-"""A measurement as data, and back: what `schema` 1 of a run record says of one.
+"""A measurement as data, and back: what `schema` 2 of a run record says of one.
 
     metric, settings                  name and settings, from which the metric can be made again (`metrics.settings`)
     value, interval, estimate         the value; its 95 % interval, for readers; what the interval is computed from
@@ -26,11 +26,11 @@ from pytest_llm.data.example import StoredExample
 from pytest_llm.data.provenance import Identity, Provenance
 from pytest_llm.judging.measurement import Measurement
 from pytest_llm.models.devices import device_class
-from pytest_llm.records.checked import Checked
 from pytest_llm.records.estimates import SCALES, estimate_as_data, estimate_from
-from pytest_llm.records.numbers import number, numbers
 from pytest_llm.records.outputs import outputs_as_data, outputs_from
 from pytest_llm.records.stopped import stopped_as_data, stopped_from
+from pytest_llm.storage.checked import Checked
+from pytest_llm.storage.numbers import number, numbers
 
 _TEXTS = ("counts", "row", "signature", "data", "overview", "remedy", "without_interval")
 NOT_DATA = ("aggregate", "value_of_each", "explain", "again")
@@ -103,7 +103,7 @@ def measurement_from(content: Checked) -> Measurement:
         left_out=content.whole("left_out"),
         stopped=stopped_from(content.part("stopped")) if content.has("stopped") else None,
         settings=content.mapping("settings"),
-        recorded=content.mapping("recorded"),
+        recorded=content.text_by_name("recorded"),
         **texts,
     )
 

@@ -7,9 +7,9 @@ from pytest_llm.judging.verdict import Verdict
 from pytest_llm.recording import Broken
 from pytest_llm.records.excerpts import Excerpts
 from pytest_llm.records.measurement import measurement_as_data
-from pytest_llm.records.numbers import encoded
 from pytest_llm.records.verdicts import comparison_of, verdict_as_data
 from pytest_llm.statistics.jackknife import FloatArray
+from pytest_llm.storage.numbers import encoded
 
 
 class Notes:

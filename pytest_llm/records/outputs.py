@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from pytest_llm.metrics.multiple_choice import ChoiceScores
-from pytest_llm.records.checked import Checked
-from pytest_llm.records.numbers import number, numbers
+from pytest_llm.storage.checked import Checked
+from pytest_llm.storage.numbers import number, numbers
 
 _CHOICES = ("log_likelihoods", "characters", "bytes", "tokens")
 
@@ -48,7 +48,7 @@ def outputs_from(content: Checked) -> tuple[Any, ...]:
 
 
 def _from_data(output: Checked) -> Any:
-    if output.has("choices"):
+    if "choices" in output.names():
         choices = output.part("choices")
         log_likelihoods, *lengths = (choices.vector(name) if choices.has(name) else None for name in _CHOICES)
         return ChoiceScores(np.zeros(0) if log_likelihoods is None else log_likelihoods, *lengths)

@@ -1,8 +1,8 @@
-"""The file of `--llm-json`: schema 1.
+"""The file of `--llm-json`: schema 2.
 
     {
       "format": "pytest-llm run record",
-      "schema": 1,
+      "schema": 2,
       "recorded": {"date": …, "commit": …, "python": …, …},       when, and with what; the "tier", if there was one
       "complete": true,                                            whether every test that was collected came to its end
       "tests": [
@@ -13,16 +13,17 @@
           "verdicts": [ … ]                                        see `records.verdicts`
         },
         …
-      ]
+      ],
+      "checksum": …                                                SHA-256 of all before, see `_checksum`
     }
 
-Numbers that JSON lacks are strings, see `records.numbers`. Members may be added within a schema; what changes or goes makes a new
-one.
+Numbers that JSON lacks are strings, see `storage.numbers`. Members may be added within a schema; what changes or goes makes a new
+one. The file may be laid out otherwise, but its members stay in their order.
 """
 
 from __future__ import annotations
 
-import json
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -31,13 +32,15 @@ from typing import Any
 
 from pytest_llm.errors import MisuseError
 from pytest_llm.judging.measurement import Measurement
-from pytest_llm.records.checked import Checked
 from pytest_llm.records.measurement import measurement_from
-from pytest_llm.records.numbers import encoded
 from pytest_llm.records.verdicts import RecordedVerdict, verdict_from
+from pytest_llm.storage.checked import Checked
+from pytest_llm.storage.checksum import MEMBER
+from pytest_llm.storage.numbers import encoded
+from pytest_llm.storage.strict_json import parsed, read_bounded
 
 FORMAT = "pytest-llm run record"
-SCHEMA = 1
+SCHEMA = 2
 MOST_BYTES = 2**30
 """A larger file is no record that anybody would judge again, and is not read into memory."""
 
@@ -124,7 +127,17 @@ def record_text(recorded: Mapping[str, str], tests: Iterable[TestResult]) -> str
         "recorded": dict(recorded),
         "complete": all(OUTCOMES[test.outcome] for test in listed),
     }
-    return encoded(head)[:-1] + ',"tests":[\n' + ",\n".join(map(_test_text, listed)) + "\n]}\n"
+    said = encoded(head)[:-1] + ',"tests":[\n' + ",\n".join(map(_test_text, listed)) + "\n]"
+    # a text's own line feeds are escaped: these are between members only
+    return f'{said},"checksum":"{_checksum(said.replace(chr(10), "") + "}")}"}}\n'
+
+
+def _checksum(text: str) -> str:
+    """Of the record without its checksum, on one line, as `storage.numbers.encoded` lays it out.
+
+    Not of sorted members, as in smaller files: who writes a record has texts of its parts and would have to parse them all.
+    """
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
 def _test_text(test: TestResult) -> str:
@@ -140,20 +153,32 @@ def read_record(path: Path) -> RunRecord:
     """Read what `--llm-json` wrote.
 
     Raises:
-        MisuseError: no such file, not a record, of a later schema, too large, damaged; the message says where.
+        MisuseError: no such file, not a record, of another schema, too large, damaged or changed; the message says where.
     """
     try:
-        size = path.stat().st_size
-        if size > MOST_BYTES:
-            raise MisuseError(f"{path} has {size:,} bytes; a run record has {MOST_BYTES:,} at most")
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parsed(read_bounded(path, MOST_BYTES))
     except OSError as error:
         raise MisuseError(f"the run record {path} cannot be read: {error.strerror or error}") from None
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, MisuseError):
-            raise
+    except ValueError as error:
         raise MisuseError(f"{path} is no run record: {error}; `pytest --llm-json FILE` writes one") from None
+    head = _refuse_other_files(Checked(content, str(path)))
+    if head.text(MEMBER) != checksum_of_record(content, path):
+        head.refuse(
+            "it is not as it was written (other checksum): get it from where it was recorded, or record it again"
+        )
     return run_record(content, path)
+
+
+def checksum_of_record(content: Mapping[str, Any], path: Path) -> str:
+    """What belongs to these members.
+
+    Raises:
+        MisuseError: they are nested too deeply.
+    """
+    try:
+        return _checksum(encoded({name: value for name, value in content.items() if name != MEMBER}))
+    except RecursionError:
+        raise MisuseError(f"the run record {path} cannot be read: lists or objects are nested too deeply") from None
 
 
 def run_record(content: Any, path: Path) -> RunRecord:
@@ -162,15 +187,19 @@ def run_record(content: Any, path: Path) -> RunRecord:
     Raises:
         MisuseError: not a record, or of a later schema, or damaged.
     """
-    return _record(Checked(content, str(path)), path)
+    return _record(_refuse_other_files(Checked(content, str(path))), path)
+
+
+def _refuse_other_files(content: Checked) -> Checked:
+    if content.text("format") != FORMAT:
+        content.refuse(f"its format is {content.text('format')!r:.60}, not {FORMAT!r}")
+    if (schema := content.whole("schema")) != SCHEMA:
+        content.refuse(f"its schema is {schema}, and this version reads {SCHEMA}: record it again with --llm-json")
+    return content
 
 
 def _record(content: Checked, path: Path) -> RunRecord:
-    if content.text("format") != FORMAT:
-        content.refuse(f"its format is {content.text('format')!r}, not {FORMAT!r}")
-    if (schema := content.whole("schema")) != SCHEMA:
-        content.refuse(f"its schema is {schema}, and this version reads {SCHEMA}")
-    recorded = {name: str(said) for name, said in content.mapping("recorded").items()}
+    recorded = content.text_by_name("recorded")
     tests = tuple(map(_test, content.parts("tests")))
     if len({test.id for test in tests}) < len(tests):
         content.refuse("a test stands in it twice")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from pytest_llm.records.checked import Checked
-from pytest_llm.records.numbers import number
 from pytest_llm.stopping.watch import Decision, Stopped
+from pytest_llm.storage.checked import Checked
+from pytest_llm.storage.numbers import number
 
 _DECISIONS: dict[str, Decision] = {"passes": "passes", "fails": "fails", "undefined": "undefined"}
 _NUMBERS = ("share", "low", "high", "error")

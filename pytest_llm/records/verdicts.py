@@ -1,18 +1,16 @@
-"""A verdict as data, and back: what `schema` 1 of a run record says of one.
+"""A verdict as data, and back: what `schema` 2 of a run record says of one.
 
-    outcome, passed, warns        that of `verdict.Outcome`; whether it is a pass; whether it is one that warns
-    sentence                      the first line of its message
-    measurement                   which measurement of the test it is of, or null
-    own                           that measurement itself where it is none of the test's (a ratio of two, a contract), else null
-    claim, spare                  what it is held to, and how far it is from that, as a table says it
-    edge                          null, or where the claim ends: `at` a number, `of` the "value" or "drop"; on which `side` it holds
-    change                        null, or what the measurement is compared with:
-        against, origin           as a sentence calls it, and where it comes from
-        value, example_values     its value on these examples, and that of each, in the order of the measurement's
-        drop, interval            how much worse, on the scale on which errors are symmetric (the natural logarithm of the ratio
-                                  where the measurement's `scale` is "log"); its 95 % interval or null
-
-Records that were written before `warns` and what follows `measurement` were added are read as if these said nothing.
+outcome, passed, warns        that of `verdict.Outcome`; whether it is a pass; whether it is one that warns
+sentence                      the first line of its message
+measurement                   which measurement of the test it is of, or null
+own                           that measurement itself where it is none of the test's (a ratio of two, a contract), else null
+claim, spare                  what it is held to, and how far it is from that, as a table says it
+edge                          null, or where the claim ends: `at` a number, `of` the "value" or "drop"; on which `side` it holds
+change                        null, or what the measurement is compared with:
+against, origin           as a sentence calls it, and where it comes from
+value, example_values     its value on these examples, and that of each, in the order of the measurement's
+drop, interval            how much worse, on the scale on which errors are symmetric (the natural logarithm of the ratio
+where the measurement's `scale` is "log"); its 95 % interval or null
 """
 
 from __future__ import annotations
@@ -27,10 +25,10 @@ from pytest_llm.judging.measurement import Measurement
 from pytest_llm.judging.regression import ChangeVerdict
 from pytest_llm.judging.robustness import RateVerdict
 from pytest_llm.judging.verdict import Verdict
-from pytest_llm.records.checked import Checked
 from pytest_llm.records.measurement import measurement_as_data, measurement_from
-from pytest_llm.records.numbers import number, numbers
 from pytest_llm.statistics.jackknife import FloatArray
+from pytest_llm.storage.checked import Checked
+from pytest_llm.storage.numbers import number, numbers
 
 Side: TypeAlias = Literal["below", "above"]
 Quantity: TypeAlias = Literal["value", "drop"]
@@ -137,12 +135,12 @@ def verdict_from(content: Checked) -> RecordedVerdict:
     return RecordedVerdict(
         outcome=content.text("outcome"),
         passed=content.flag("passed"),
-        warns=content.flag("warns") if content.has("warns") else False,
+        warns=content.flag("warns"),
         sentence=content.text("sentence"),
         measurement=content.whole("measurement") if content.has("measurement") else None,
         own=measurement_from(content.part("own")) if content.has("own") else None,
-        claim=content.text("claim") if content.has("claim") else "",
-        spare=content.text("spare") if content.has("spare") else "",
+        claim=content.text("claim"),
+        spare=content.text("spare"),
         edge=_edge_from(content.part("edge")) if content.has("edge") else None,
         change=_change_from(content.part("change")) if content.has("change") else None,
     )

@@ -12,8 +12,11 @@ import pytest
 from pytest_llm.errors import MisuseError
 from pytest_llm.history import files
 from pytest_llm.history.files import add_run, read_runs
-from pytest_llm.history.run import run_line
+from pytest_llm.history.run import FORMAT, run_line
+from pytest_llm.storage.checksum import sealed
 from tests.simulated_history import gate, nights, run
+
+RUN = run_line(run(2, gate(50.0)))
 
 
 def test_what_is_written_is_read_to_the_last_digit_in_the_order_of_time(tmp_path: Path) -> None:
@@ -55,8 +58,11 @@ def test_files_that_were_put_together_are_read_line_by_line(tmp_path: Path) -> N
         ("[" * 100_000, "line 2 is no session of a history"),
         ("[]", r"it is \[\], not an object"),
         ('{"format": "other"}', "its format is 'other'"),
-        ('{"format": "pytest-llm history", "schema": 2}', "its schema is 2, and this version reads 1"),
-        ('{"format": "pytest-llm history", "schema": 1, "recorded": {}}', "'date' is missing"),
+        ('{"format": "pytest-llm history", "schema": 1}', "its schema is 1, and this version reads 2"),
+        (RUN.replace('"date":', '"dote":'), "it is not as it was written"),
+        (RUN.replace("60", "61"), "it is not as it was written"),
+        (RUN.replace('"value":', '"value":1,"value":'), "is no session of a history: 'value' stands twice"),
+        (json.dumps(sealed({"format": FORMAT, "schema": 2, "recorded": {}})), "'date' is missing"),
     ],
 )
 def test_a_line_that_is_none_is_named(tmp_path: Path, line: str, complaint: str) -> None:
@@ -69,8 +75,22 @@ def test_a_line_that_is_none_is_named(tmp_path: Path, line: str, complaint: str)
 def test_a_member_of_another_kind_is_named(tmp_path: Path, name: str, value: object) -> None:
     content = json.loads(run_line(run(1, gate(1.0))))
     content["gates"][0][name] = value
-    (tmp_path / "a.jsonl").write_text(json.dumps(content), encoding="utf-8")
+    (tmp_path / "a.jsonl").write_text(json.dumps(sealed(content)), encoding="utf-8")
     with pytest.raises(MisuseError, match=f"a.jsonl, line 1, gates 0: '{name}'"):
+        read_runs(tmp_path)
+
+
+def test_a_session_that_is_in_two_files_counts_once(tmp_path: Path) -> None:
+    for place, one in enumerate(nights([1.0, 2.0, 3.0])):
+        (tmp_path / f"{place}.jsonl").write_text(run_line(one), encoding="utf-8")
+    (tmp_path / "all.jsonl").write_text("\n".join(map(run_line, nights([1.0, 2.0]))), encoding="utf-8")
+    assert [one.gates[0].value for one in read_runs(tmp_path)] == [1.0, 2.0, 3.0]
+
+
+def test_a_file_that_lost_its_session_is_named(tmp_path: Path) -> None:
+    add_run(tmp_path, run(1))
+    (tmp_path / "empty.jsonl").write_text("\n", encoding="utf-8")
+    with pytest.raises(MisuseError, match=r"empty\.jsonl is empty"):
         read_runs(tmp_path)
 
 
@@ -81,5 +101,5 @@ def test_what_cannot_be_a_history_is_not_read(tmp_path: Path, monkeypatch: pytes
         read_runs(tmp_path)
     monkeypatch.setattr(files, "MOST_BYTES", 10)
     add_run(tmp_path, run(1))
-    with pytest.raises(MisuseError, match="a file of a history has 10 at most"):
+    with pytest.raises(MisuseError, match=r"it has [\d,]+ bytes; 10 are accepted"):
         read_runs(tmp_path)

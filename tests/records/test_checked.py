@@ -11,8 +11,8 @@ import pytest
 from pytest_llm.errors import MisuseError
 from pytest_llm.records import run_record
 from pytest_llm.records.measurement import measurement_as_data
-from pytest_llm.records.numbers import encoded
-from pytest_llm.records.run_record import TestResult, read_record, record_text
+from pytest_llm.records.run_record import TestResult, checksum_of_record, read_record, record_text
+from pytest_llm.storage.numbers import encoded
 from tests.records.test_round_trip import BIT_OF_EVERYTHING
 
 
@@ -34,6 +34,7 @@ def spoiled(path: Path, *keys: str | int, value: Any) -> Path:
         del place[keys[-1]]
     else:
         place[keys[-1]] = value
+    content["checksum"] = checksum_of_record(content, path)  # as one would who means to
     path.write_text(json.dumps(content), encoding="utf-8")
     return path
 
@@ -80,7 +81,7 @@ def test_a_measurement_that_is_not_whole_is_refused(path: Path, name: str, value
     ("keys", "value", "complaint"),
     [
         (("format",), "junit", "its format is 'junit', not 'pytest-llm run record'"),
-        (("schema",), 2, "its schema is 2, and this version reads 1"),
+        (("schema",), 1, "its schema is 1, and this version reads 2: record it again with --llm-json"),
         (("schema",), ..., "'schema' is missing"),
         (("tests",), {}, "'tests' is {}, not a list"),
         (("tests", 0, "outcome"), "lost", "'outcome' is 'lost'"),
@@ -102,14 +103,31 @@ def test_what_is_not_even_an_object_is_refused(path: Path, content: bytes) -> No
 
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
-    for path in (tmp_path / "none.json", tmp_path):
-        with pytest.raises(MisuseError, match="cannot be read"):
+    for path, complaint in ((tmp_path / "none.json", "No such file"), (tmp_path, "it is no regular file")):
+        with pytest.raises(MisuseError, match=complaint):
             read_record(path)
+
+
+def test_a_link_to_a_device_is_refused_which_would_never_end(tmp_path: Path) -> None:
+    link = tmp_path / "run.json"
+    link.symlink_to("/dev/zero")
+    with pytest.raises(MisuseError, match="it is no regular file"):
+        read_record(link)
+
+
+def test_a_number_that_was_changed_is_refused_however_the_file_is_laid_out(path: Path) -> None:
+    content = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(content, indent=2), encoding="utf-8", newline="\r\n")
+    assert read_record(path).tests[0].measurements[0].measurement.value == 2.0
+    content["tests"][0]["measurements"][0]["value"] = 1.9
+    path.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(MisuseError, match=r"run\.json: it is not as it was written \(other checksum\)"):
+        read_record(path)
 
 
 def test_a_file_that_is_too_large_is_not_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_record, "MOST_BYTES", 100)
-    with pytest.raises(MisuseError, match="a run record has 100 at most"):
+    with pytest.raises(MisuseError, match=r"it has [\d,]+ bytes; 100 are accepted"):
         read_record(path)
 
 

@@ -24,9 +24,7 @@ from pytest_llm.metrics.divergence import KldQuantile, TokenDivergence
 from pytest_llm.metrics.efficiency import Latency, RequestTimes
 from pytest_llm.metrics.language_modeling import Perplexity
 from pytest_llm.metrics.multiple_choice import ChoiceScores
-from pytest_llm.records.checked import Checked
 from pytest_llm.records.measurement import NOT_DATA, measurement_as_data, measurement_from
-from pytest_llm.records.numbers import encoded, number, numbers
 from pytest_llm.records.run_record import TestResult, read_record, record_text
 from pytest_llm.records.verdicts import verdict_as_data
 from pytest_llm.statistics.clustered_quantile import ClusteredQuantile
@@ -34,6 +32,8 @@ from pytest_llm.statistics.jackknife import Basis, Estimate, Scale
 from pytest_llm.statistics.latency import QuantileEstimate
 from pytest_llm.statistics.share import ShareEstimate
 from pytest_llm.stopping.watch import Stopped
+from pytest_llm.storage.checked import Checked
+from pytest_llm.storage.numbers import encoded, number, numbers
 
 ANY = st.floats(width=64)
 FINITE = st.floats(allow_nan=False, allow_infinity=False)

@@ -17,10 +17,10 @@ from pytest_llm.judging.measurement import Measurement
 from pytest_llm.metrics.bleu import Bleu
 from pytest_llm.metrics.language_modeling import Perplexity
 from pytest_llm.records.measurement import measurement_as_data
-from pytest_llm.records.numbers import encoded
 from pytest_llm.records.run_record import TestResult, read_record, record_text
 from pytest_llm.records.tape import RecordedTape
 from pytest_llm.stopping.watch import Stopped
+from pytest_llm.storage.numbers import encoded
 from pytest_llm.tasks.generate import Generate
 from tests.stub_models import TableModel, Writer
 

@@ -20,10 +20,10 @@ from pytest_llm.judging.regression import judge_change
 from pytest_llm.judging.robustness import RateClaim, judge_rate
 from pytest_llm.judging.verdict import Verdict
 from pytest_llm.limit import Limit
-from pytest_llm.records.checked import Checked
 from pytest_llm.records.notes import Notes
-from pytest_llm.records.numbers import encoded
 from pytest_llm.records.verdicts import Edge, RecordedVerdict, verdict_as_data, verdict_from
+from pytest_llm.storage.checked import Checked
+from pytest_llm.storage.numbers import encoded
 from pytest_llm.tolerance import Tolerance, parse_amount
 from tests.stub_models import TableModel
 
@@ -93,16 +93,11 @@ def test_a_measurement_that_the_test_made_none_of_is_in_the_verdict() -> None:
     assert (of_both.own.metric, of_both.own.value) == ("perplexity_recovery", ratio.value)
 
 
-def test_a_record_of_an_older_version_says_less() -> None:
-    told = {"outcome": "passed", "passed": True, "sentence": "perplexity 8 is below 9", "measurement": None}
-    assert verdict_from(Checked(told, "here")) is not None
-    assert verdict_from(Checked(told, "here")).claim == ""
-
-
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
         ({"passed": 1}, "'passed' is 1, not true or false"),
+        ({"claim": None}, "'claim' is None, not a text"),
         ({"edge": {"of": "colour", "side": "below", "at": 1}}, "here, edge: 'of' is 'colour', none of value, drop"),
         ({"change": {"interval": [1]}}, "'interval' does not have two ends"),
     ],

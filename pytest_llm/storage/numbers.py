@@ -10,10 +10,13 @@ import json
 import math
 import re
 from collections.abc import Iterable
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from pytest_llm.statistics.jackknife import FloatArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
+FloatArray: TypeAlias = "NDArray[np.float64]"
 Number: TypeAlias = "int | float | str"
 
 SPECIAL = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
@@ -38,6 +41,15 @@ def numbers(values: FloatArray | Iterable[float]) -> list[Any]:
 
 
 def encoded(content: Any) -> str:
-    """JSON on one line, in which no text is broken: halves of surrogate pairs, which UTF-8 cannot hold, are escaped."""
+    """JSON on one line, in which no text is broken: halves of surrogate pairs, which UTF-8 cannot hold, are escaped.
+
+    What `json.loads` makes of it is written as the same text again.
+    """
     text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return re.sub("[\ud800-\udfff]", lambda half: f"\\u{ord(half.group()):04x}", text)
+    return re.sub("[\ud800-\udfff]+", _paired_or_escaped, text)
+
+
+def _paired_or_escaped(halves: re.Match[str]) -> str:
+    """Two halves that stand side by side are one character, for whoever reads JSON."""
+    paired = halves.group().encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
+    return re.sub("[\ud800-\udfff]", lambda half: f"\\u{ord(half.group()):04x}", paired)

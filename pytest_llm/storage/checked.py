@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NoReturn
 
 import numpy as np
 
 from pytest_llm.errors import MisuseError
-from pytest_llm.records.numbers import SPECIAL
-from pytest_llm.statistics.jackknife import FloatArray
+from pytest_llm.storage.checksum import is_whole
+from pytest_llm.storage.numbers import SPECIAL, FloatArray
+
+_LARGEST = 2**53
+"""Of whole numbers: beyond, floats skip some."""
 
 
 class Checked:
@@ -23,6 +27,15 @@ class Checked:
 
     def refuse(self, why: str) -> NoReturn:
         raise MisuseError(f"{self.where}: {why}")
+
+    def refuse_changed(self, remedy: str) -> None:
+        """Refuse an object whose checksum is not its own."""
+        try:
+            whole = is_whole(self._content)
+        except ValueError as error:
+            self.refuse(str(error))
+        if not whole:
+            self.refuse(f"it is not as it was written (other checksum): {remedy}")
 
     def member(self, name: str) -> Any:
         if name not in self._content:
@@ -42,9 +55,11 @@ class Checked:
         return bool(self._of(name, bool, "true or false"))
 
     def whole(self, name: str) -> int:
-        """A whole number that is not negative."""
+        """A whole number that is not negative, and no more than 2⁵³."""
         value: int = self._of(name, int, "a whole number")
-        return value if value >= 0 else self.refuse(f"{name!r} is negative: {value}")
+        if value > _LARGEST:
+            self.refuse(f"{name!r} is too large: {value!r:.30}")
+        return value if value >= 0 else self.refuse(f"{name!r} is negative: {value!r:.30}")
 
     def number(self, name: str) -> float:
         return self._float(name, self.member(name))
@@ -56,6 +71,14 @@ class Checked:
 
     def mapping(self, name: str) -> dict[str, Any]:
         return dict(self._of(name, dict, "an object"))
+
+    def text_by_name(self, name: str) -> dict[str, str]:
+        """An object whose members are texts."""
+        named = self.mapping(name)
+        for key, value in named.items():
+            if not isinstance(value, str):
+                self.refuse(f"{name!r} has {value!r:.60} under {key!r:.60}, not a text")
+        return named
 
     def texts(self, name: str) -> tuple[str, ...]:
         listed = self.listed(name)
@@ -74,8 +97,18 @@ class Checked:
         return (Checked(item, f"{self.where}, {name} {place}") for place, item in enumerate(self.listed(name)))
 
     def has(self, name: str) -> bool:
-        """Whether it is there, and not null."""
-        return self._content.get(name) is not None
+        """Whether it is not null; there it has to be."""
+        return self.member(name) is not None
+
+    def names(self) -> Collection[str]:
+        """Of its members."""
+        return self._content.keys()
+
+    def refuse_others(self, known: Collection[str]) -> None:
+        """Refuse a member that is none of these: a later version may have meant something by it."""
+        for name in self._content:
+            if name not in known:
+                self.refuse(f"{name!r:.60} is no member that this version knows")
 
     def vector(self, name: str) -> FloatArray:
         """Numbers, `[n]`."""
@@ -93,7 +126,9 @@ class Checked:
             return SPECIAL[value]
         if isinstance(value, int | float) and not isinstance(value, bool):
             try:
-                return float(value)
+                number = float(value)
             except OverflowError:
-                pass
+                number = math.nan
+            if math.isfinite(number):
+                return number
         return self.refuse(f"{name!r} holds {value!r:.60}, which is no number")

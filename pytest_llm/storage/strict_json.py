@@ -1,0 +1,66 @@
+"""JSON that somebody may have changed: read as the one thing that it says, or not at all.
+
+Beyond what `json` refuses: a name that stands twice in one object (the last would win, and a reader may see the first), NaN,
+Infinity and numbers beyond float64 (`storage.numbers` writes them as strings), nesting without end, bytes that are no UTF-8.
+Standard library only.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import stat
+from pathlib import Path
+from typing import Any, NoReturn
+
+
+def parsed(content: bytes | str) -> Any:
+    """What a text of JSON says.
+
+    Raises:
+        ValueError: it is no JSON, or not strictly; a sentence says what is wrong, and where if that is known.
+    """
+    try:
+        return _DECODER.decode(content if isinstance(content, str) else content.decode("utf-8"))
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}" if error.lineno > 1 else f"column {error.colno}"
+        raise ValueError(f"it is not JSON: {error.msg} ({where})") from None
+    except UnicodeDecodeError as error:
+        raise ValueError(f"it is not UTF-8: byte 0x{error.object[error.start]:02x} at offset {error.start}") from None
+    except RecursionError:
+        raise ValueError("lists or objects are nested too deeply") from None
+
+
+def read_bounded(path: Path, most_bytes: int) -> bytes:
+    """The content of a file.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it has more bytes than are accepted, or is a folder, or a link to a device, which has no end.
+    """
+    state = path.stat()
+    if not stat.S_ISREG(state.st_mode):
+        raise ValueError("it is no regular file")
+    if state.st_size > most_bytes:
+        raise ValueError(f"it has {state.st_size:,} bytes; {most_bytes:,} are accepted")
+    return path.read_bytes()
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r:.60} stands twice in one object")
+    return found
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    return number if math.isfinite(number) else _refuse(digits)
+
+
+def _refuse(word: str) -> NoReturn:
+    raise ValueError(f"{word:.40} is no number that JSON has")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_float=_finite, parse_constant=_refuse)

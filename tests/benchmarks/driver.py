@@ -1,0 +1,113 @@
+"""What a measurement costs beside the model: a model that does no work, asked about up to a million texts.
+
+    python tests/benchmarks/driver.py [--counts 10000 100000 1000000] [--ways list stream cached] [--profile]
+
+A figure is CPU time of one thread from the call of the assertion to its return, divided by the number of examples, and how far that
+raises the process's peak of memory above what it held with the data. Each run is a fresh process; the memo of a session is bound
+in all of them. `list` is a list of texts, `stream` a JSONL file that is streamed, `cached` the list with a cache on disk, which is
+filled.
+"""
+
+from __future__ import annotations
+
+import argparse
+import cProfile
+import json
+import math
+import multiprocessing
+import os
+import pstats
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+os.environ["OMP_NUM_THREADS"] = "1"
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from pytest_llm import Measurement, assert_perplexity_below, stream
+from pytest_llm.inference.cache import cache_at
+from pytest_llm.inference.memo import remembering
+
+WAYS = ("list", "stream", "cached")
+LOG_PROBS = [-1.0, -2.0, -3.0]
+PERPLEXITY = math.e**2
+
+
+class Idle:
+    """Says the same of each text."""
+
+    def score(self, texts: Sequence[str]) -> list[list[float]]:
+        return [LOG_PROBS] * len(texts)
+
+    def fingerprint(self) -> str:
+        return "idle"
+
+    def cache_key(self) -> str:
+        return "idle"
+
+
+def texts(count: int) -> Iterator[str]:
+    """No two are the same; 25 words, as in the verses of a Bible."""
+    words = "and the evening and the morning were the first day of all that were made upon the earth beneath the sky that night"
+    return (f"{place} {words}" for place in range(count))
+
+
+def measured(way: str, count: int, profile: bool) -> None:
+    """Print a line about one run."""
+    with tempfile.TemporaryDirectory() as folder:
+        cache = (lambda: cache_at(folder, Path(), None, 10**10)) if way == "cached" else None
+        with remembering(cache):
+            assert_perplexity_below(Idle(), list(texts(100)), 8)  # what is imported, and tables, are not the data's
+        path = Path(folder, "texts.jsonl")
+        if way == "stream":
+            with path.open("w") as file:
+                file.writelines(json.dumps({"text": text}) + "\n" for text in texts(count))
+        data = stream(path) if way == "stream" else list(texts(count))
+        profiler: AbstractContextManager[object] = cProfile.Profile() if profile else nullcontext()
+        held, began = _resident(), time.process_time()
+        with remembering(cache), profiler:
+            measurement = assert_perplexity_below(Idle(), data, 8)
+            seconds = time.process_time() - began
+        _check(measurement, count)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        print(
+            f"{way:>7}  {count:>9} examples  {seconds / count * 1e6:6.1f} µs  {(peak - held) / count:6.0f} bytes an example  "
+            f"peak {(peak - held) / 2**20:6.0f} MiB above {held / 2**20:.0f}",
+            flush=True,
+        )
+        if isinstance(profiler, cProfile.Profile):
+            pstats.Stats(profiler).sort_stats("tottime").print_stats(30)
+
+
+def _check(measurement: Measurement, count: int) -> None:
+    if measurement.n != count or not math.isclose(measurement.value, PERPLEXITY, rel_tol=1e-12):
+        raise SystemExit(f"{measurement.n} of {count} examples, perplexity {measurement.value}: expected {PERPLEXITY}")
+
+
+def _resident() -> int:
+    """Bytes that this process holds now (Linux)."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--counts", type=int, nargs="*", default=[10_000, 100_000, 1_000_000])
+    parser.add_argument("--ways", nargs="*", choices=WAYS, default=list(WAYS))
+    parser.add_argument("--profile", action="store_true", help="where the time goes; slows it down")
+    options = parser.parse_args()
+    for way in options.ways:
+        for count in options.counts:
+            child = multiprocessing.get_context("spawn").Process(target=measured, args=(way, count, options.profile))
+            child.start()
+            child.join()
+            if child.exitcode:
+                raise SystemExit(f"{way}, {count}: the process that was to be measured ended with {child.exitcode}")
+
+
+if __name__ == "__main__":
+    main()

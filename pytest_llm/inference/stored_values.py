@@ -78,7 +78,7 @@ def _packed(array: NDArray[Any]) -> bytes | None:
     kind = stored = array.dtype.char
     with np.errstate(over="ignore"):
         small = array.astype(np.float32)
-    if np.array_equal(small.astype(np.float64).view(np.int64), array.astype(np.float64).view(np.int64)):
+    if small.astype(np.float64).tobytes() == array.astype(np.float64).tobytes():  # bit for bit: NaN and −0.0 too
         stored, array = "f", small
     return f"{kind}{stored}".encode() + array.astype(_TYPES[stored]).tobytes()
 

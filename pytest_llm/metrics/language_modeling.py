@@ -79,7 +79,7 @@ class _Surprise:
 
     def statistics(self, example: Example, output: FloatArray) -> Sequence[float]:
         """(nll in nats, units): `output` holds the log-probability of each scored token."""
-        nll = -float(np.sum(output, dtype=np.float64))
+        nll = -float(np.add.reduce(output, axis=None, dtype=np.float64))  # np.sum, at half the cost of a short text
         if self.unit == "token":
             return nll, len(output)
         if self.unit == "word":

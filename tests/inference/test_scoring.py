@@ -200,6 +200,11 @@ def test_a_window_model_that_answers_a_positive_log_probability_is_refused() -> 
         scored(Logits(), ["ab"])
 
 
+def test_nan_in_one_text_hides_no_log_probability_above_0_in_another() -> None:
+    with pytest.raises(MisuseError, match="a token of #1 the log-probability 0.25"):
+        scored(Answers([[math.nan], [0.25], [-math.inf]]), ["a", "b", "c"])
+
+
 def test_a_log_probability_above_0_by_rounding_is_taken() -> None:
     assert scored(Answers([[5e-4]]), ["a"]) == [[5e-4]]
 

@@ -8,16 +8,15 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any, TypeAlias
 
-from pytest_llm.data.example import Example, StoredExample
+from pytest_llm.data.example import Example
 from pytest_llm.data.loading import Columns, Data, describe, example_of, refuse_empty, rows_of
 from pytest_llm.data.sampling import Sample
+from pytest_llm.data.seen_ids import Repeated, SeenIds
 from pytest_llm.errors import MisuseError
 
 Pair: TypeAlias = "tuple[Example, Any]"
 """An example, and the output that was given for it, if there is one."""
 _USUAL = Columns()
-_SHOWN = 80
-"""Characters of a text that are kept for reports."""
 
 
 @dataclass(frozen=True)
@@ -36,21 +35,26 @@ class Stream:
         """The examples, checked as `load_examples` does.
 
         Raises:
-            MisuseError: what cannot be an example, the same id twice, or no example at all.
+            MisuseError: what cannot be an example, the same id twice (seen within 1 024 examples), or no example at all.
         """
-        labels: dict[str, str] = {}
+        seen, position = SeenIds(), -1
         for position, row in enumerate(rows_of(self.data)):
             example = example_of(row, position, self.columns)
             refuse_empty(example)
-            first = labels.setdefault(example.id, example.label)
-            if len(labels) <= position:
-                raise MisuseError(
-                    f"examples {first} and {example.label} have the same id or text, {example.id!r}: drop one, or give both an id "
-                    f"column if the repetition is meant"
-                )
+            _refuse_repeated(seen.add(example.id))
             yield example
-        if not labels:
+        _refuse_repeated(seen.look_up())
+        if position < 0:
             raise MisuseError(f"no data: {describe(self.data)} holds no example, so there is nothing to measure")
+
+
+def _refuse_repeated(found: Repeated | None) -> None:
+    if found is not None:
+        own_id, first, again = found
+        raise MisuseError(
+            f"examples #{first} and #{again} have the same id or text, {own_id!r}: drop one, or give both an id column if the "
+            f"repetition is meant"
+        )
 
 
 def stream(data: Data, *, columns: Columns = _USUAL) -> Stream:
@@ -132,12 +136,4 @@ def batches(pairs: Iterable[Pair], size: int) -> Iterator[list[Pair]]:
         yield list(chain([first], islice(rest, size - 1)))
 
 
-def stored(example: Example) -> StoredExample:
-    """What is kept of an example whose text is dropped."""
-    return StoredExample(
-        example.id, example.text[:_SHOWN], example.label, example.cluster, content=example.content, row=_NO_ROW
-    )
-
-
 _NOTHING = object()
-_NO_ROW: dict[str, Any] = {}

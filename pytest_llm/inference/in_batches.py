@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from pytest_llm.data.example import Example
-from pytest_llm.data.streaming import Pair, Stream, batches, stored
+from pytest_llm.data.stored_examples import StoredExamples
+from pytest_llm.data.streaming import Pair, Stream, batches
 from pytest_llm.errors import MisuseError
 from pytest_llm.judging.measurement import WORST
 from pytest_llm.metrics.metric import Metric, fit, value_of_each
@@ -24,7 +25,7 @@ BATCH = 1024
 class Streamed:
     """What is left of a stream: of the worst examples everything, of the others no text and no output."""
 
-    examples: tuple[Example, ...]
+    examples: Sequence[Example]
     outputs: list[Any]
     statistics: FloatArray
 
@@ -59,7 +60,7 @@ def summed(metric: Metric, pairs: Iterable[Pair], ask: Callable[[Sequence[Exampl
         ask: the outputs for a batch; None where they are given.
     """
     of_each = value_of_each(metric)
-    kept: list[Example] = []
+    kept = StoredExamples()
     rows: list[FloatArray] = []
     worst: list[tuple[tuple[bool, float, int], Example, Any]] = []
     for batch in batches(pairs, BATCH):
@@ -67,15 +68,17 @@ def summed(metric: Metric, pairs: Iterable[Pair], ask: Callable[[Sequence[Exampl
         outputs = [output for _, output in batch] if ask is None else ask(examples)
         made = [metric.statistics(*pair) for pair in zip(examples, outputs, strict=True)]
         rows.append(np.array(made, dtype=np.float64))
-        values = np.atleast_1d(of_each(rows[-1])).tolist()
-        for place, (value, example, output) in enumerate(zip(values, examples, outputs, strict=True), len(kept)):
-            badness = value if metric.lower_is_better else -value
-            # as Measurement.worst_places orders them: NaN first, then by value, then by place
-            key = (False, 0.0, place) if math.isnan(value) else (True, -badness, place)
-            worst.append((key, example, output))
+        values = np.atleast_1d(of_each(rows[-1]))
+        # as Measurement.worst_places orders them: NaN first, then by value, then by place
+        badness = np.where(np.isnan(values), np.inf, values if metric.lower_is_better else -values)
+        for place in np.lexsort((-badness, ~np.isnan(values)))[:WORST].tolist():
+            key = (not math.isnan(values[place]), -float(badness[place]), len(kept) + place)
+            worst.append((key, examples[place], outputs[place]))
         worst = sorted(worst, key=lambda entry: entry[0])[:WORST]
-        kept += map(stored, examples)
+        for example in examples:
+            kept.append(example)
     shown: list[Any] = [None] * len(kept)
     for (_, _, place), example, output in worst:
-        kept[place], shown[place] = example, output
-    return Streamed(tuple(kept), shown, np.concatenate(rows))
+        kept.keep_whole(place, example)
+        shown[place] = output
+    return Streamed(kept, shown, np.concatenate(rows))

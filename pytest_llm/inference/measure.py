@@ -16,7 +16,8 @@ from pytest_llm.data.predictions import Predictions, Targets, as_predictions, pa
 from pytest_llm.data.provenance import Identity, Provenance
 from pytest_llm.data.ratings import RatingRows
 from pytest_llm.data.sampling import current_sample, described_part, drawn
-from pytest_llm.data.streaming import Stream, as_stream, drawn_from, paired_stream, stored
+from pytest_llm.data.stored_examples import StoredExamples
+from pytest_llm.data.streaming import Stream, as_stream, drawn_from, paired_stream
 from pytest_llm.effort import working
 from pytest_llm.errors import MisuseError
 from pytest_llm.inference.answering import answer, context_length, ready
@@ -180,7 +181,9 @@ def _measured_stream(
         done = summed(fitted, pairs, None)
         signature, origin = metric.signature(None), Provenance("predictions, given")
     elif (tape := replaying()) is not None:
-        examples = tuple(stored(example) for example, _ in pairs)
+        examples = StoredExamples()
+        for example, _ in pairs:
+            examples.append(example)
         measurement = tape.measured(fitted, examples, getattr(chosen, "signature", None))
         record_measurement(measurement)
         return measurement
@@ -255,7 +258,7 @@ def _measured(
 
 def _concluded(
     metric: Metric,
-    examples: tuple[Example, ...],
+    examples: Sequence[Example],
     outputs: Sequence[Any],
     statistics: FloatArray,
     signature: str,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,7 +30,7 @@ class Measurement:
     lower_is_better: bool
     estimate: Estimate | QuantileEstimate | ClusteredQuantile | ShareEstimate | None
     """Its uncertainty over documents; None where there is none to be had (a single document)."""
-    examples: tuple[Example, ...]
+    examples: Sequence[Example]
     statistics: FloatArray
     """`[examples, k]`: what each example adds to the sums; the last column counts tokens, words, …"""
     example_values: FloatArray

@@ -79,6 +79,8 @@ def value_of_one(metric: Metric, example: Example, output: Any) -> float:
 
 def estimate_of(metric: Metric, examples: Sequence[Example], statistics: FloatArray) -> Estimate | None:
     """How sure the value is: the jackknife over independent units; None where there is no estimate."""
-    by_unit = sum_by_cluster(statistics, [example.unit for example in examples])
+    by_unit = statistics  # ids are unique, so that an example without a cluster is a unit of its own
+    if any(example.cluster is not None for example in examples):
+        by_unit = sum_by_cluster(statistics, [example.unit for example in examples])
     estimate = jackknife(by_unit, metric.aggregate, by_unit[:, -1], scale=metric.scale)
     return estimate and replace(estimate, basis=getattr(metric, "basis", estimate.basis))

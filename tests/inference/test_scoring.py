@@ -201,7 +201,7 @@ def test_a_window_model_that_answers_a_positive_log_probability_is_refused() -> 
 
 
 def test_nan_in_one_text_hides_no_log_probability_above_0_in_another() -> None:
-    with pytest.raises(MisuseError, match="a token of #1 the log-probability 0.25"):
+    with pytest.raises(MisuseError, match=r"a token of #1 the log-probability 0\.25"):
         scored(Answers([[math.nan], [0.25], [-math.inf]]), ["a", "b", "c"])
 
 

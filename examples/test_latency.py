@@ -21,7 +21,7 @@ from pytest_llm import (
     load_model,
 )
 
-OPENINGS = [" ".join(example.text.split()[:30]) for example in load_examples(embedded("data/held_out.jsonl"))]
+OPENINGS = [" ".join(example.text.split()[:30]) for example in load_examples(embedded("data/held_out.jsonl"))[:20]]
 ANSWER = Generate(max_tokens=16)  # short ones: this is a test of every pull request
 PRODUCT = Calibration()  # of two matrices, timed beside the requests: a slower machine has more time
 
@@ -38,7 +38,7 @@ def test_an_answer_does_not_take_long(llm: LanguageModel) -> None:
 
 def test_the_first_token_comes_soon(llm: LanguageModel) -> None:
     assert_latency_below(
-        llm, OPENINGS, 1_000, metric="time_to_first_token", quantile=0.5, task=ANSWER, relative_to=PRODUCT
+        llm, OPENINGS[:10], 1_000, metric="time_to_first_token", quantile=0.5, task=ANSWER, relative_to=PRODUCT
     )
 
 
@@ -56,4 +56,4 @@ def test_the_model_is_small(llm: LanguageModel) -> None:
 
 def test_the_model_is_not_slower_than_itself(llm: LanguageModel) -> None:
     """Here the baseline is the model itself; in a pull request it is the model of the main branch."""
-    assert_latency_no_regression(llm, llm, OPENINGS, tolerance="300%", task=ANSWER, blocks=10, pairs=2)
+    assert_latency_no_regression(llm, llm, OPENINGS[:10], tolerance="300%", task=ANSWER, blocks=10, pairs=2)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,4 +63,7 @@ def working() -> Iterator[None]:
 def spent() -> Effort | None:
     """What the present piece of work took so far; None outside of one, and where nothing is counted."""
     totals, before = _totals.get(), _before.get()
-    return None if totals is None or before is None else totals() - before
+    if totals is None or before is None:
+        return None
+    took = totals() - before
+    return took if took.seconds >= 0 else replace(took, seconds=0.0)  # the clock was set back, or is a test's own

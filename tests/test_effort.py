@@ -87,3 +87,9 @@ def test_where_nothing_counts_there_is_none() -> None:
         assert_perplexity_below(UniformModel(8), ["some text"], 9)
     assert recorder.effort_of(recorder.verdicts[0]) is None
     assert recorder.effort_on("perplexity") is None
+
+
+def test_a_clock_that_goes_back_takes_no_time() -> None:
+    looks = iter([Effort(7.0), Effort(3.0, new=2)])
+    with counting(looks.__next__), working():
+        assert spent() == Effort(0.0, new=2)

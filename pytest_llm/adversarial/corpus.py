@@ -18,7 +18,7 @@ from typing import Any, Literal, TypeAlias, get_args
 from pytest_llm.adversarial.drawn_values import Drawn, has_all_of, restored, stored_form
 from pytest_llm.adversarial.edit import Edit, EditScript
 from pytest_llm.data.example import fingerprint
-from pytest_llm.data.whole_file import write_whole
+from pytest_llm.data.whole_file import locked, write_whole
 from pytest_llm.errors import MisuseError
 
 FOLDER = "llm_corpus"
@@ -155,6 +155,24 @@ def write_corpus(path: Path, entries: Iterable[Entry]) -> None:
         path.unlink(missing_ok=True)
         return
     write_whole(path, "".join(f"{line}\n" for line in lines).encode())
+
+
+def add_to_corpus(path: Path, lines: Iterable[str]) -> dict[str, Entry]:
+    """Add these lines, or put them in the place of those of their ids, whatever another run adds meanwhile.
+
+    Returns:
+        What was there before.
+
+    Raises:
+        MisuseError, ValueError, KeyError, TypeError: a line describes no entry, or the file cannot be read.
+        OSError: it cannot be written.
+    """
+    added = [entry_of(line) for line in lines]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with locked(path.parent):
+        before = read_corpus(path)
+        write_corpus(path, {**before, **{entry.id: entry for entry in added}}.values())
+    return before
 
 
 def with_state(entries: Mapping[str, Entry], name: str, state: State) -> dict[str, Entry]:

@@ -1,7 +1,7 @@
 """Baselines as files: a JSON that a pull request shows, and beside it the arrays, held together by a checksum.
 
-Both are written whole or not at all, and equal baselines are equal bytes. The JSON has a checksum of its own, so that half of
-a merge, or a number that was set right by hand, is no baseline.
+Both are written whole or not at all (`pair`), and equal baselines are equal bytes. The JSON has a checksum of its own, so that half
+of a merge, or a number that was set right by hand, is no baseline.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 
 from pytest_llm.baselines.baseline import Baseline
+from pytest_llm.baselines.pair import arrays_of, write_pair
 from pytest_llm.data.provenance import Identity, Provenance
-from pytest_llm.data.whole_file import undisturbed, write_whole
+from pytest_llm.data.whole_file import locked
 from pytest_llm.errors import MisuseError
 from pytest_llm.statistics.repeats import Noise
 
@@ -29,14 +30,7 @@ MOST_BYTES = 2**30
 
 def write(path: Path, baseline: Baseline) -> None:
     """Write `path` (….json) and the arrays beside it (….npz)."""
-    write_encoded(path, *encoded(baseline))
-
-
-def write_encoded(path: Path, text: bytes, arrays: bytes) -> None:
-    """Write what `encoded` gave: both files, also if Ctrl-C is pressed between them."""
-    with undisturbed():
-        write_whole(path.with_suffix(".npz"), arrays)
-        write_whole(path, text)
+    write_pair(path, *encoded(baseline))
 
 
 def encoded(baseline: Baseline) -> tuple[bytes, bytes]:
@@ -59,15 +53,9 @@ def read(path: Path) -> Baseline:
         MisuseError: a file is missing, damaged, of a later version, or the two do not belong together.
     """
     try:
-        content = json.loads(_bounded(path).decode("utf-8"))
-        if content["format"] != FORMAT:
-            raise MisuseError(f"the baseline {path} has format {content['format']!r}, this version reads {FORMAT}")
-        if content.pop("checksum", None) != checksum_of(content):
-            raise MisuseError(
-                f"the baseline {path} is not as it was written (other checksum): restore it, or record it again with "
-                f"--llm-update-baselines"
-            )
-        raw = _bounded(path.with_suffix(".npz"))
+        with locked(path.parent):  # another run may be writing both
+            content = _content(path)
+            raw = _bounded(arrays_of(path, content["arrays"]))
         if hashlib.sha256(raw).hexdigest() != content["arrays"]:
             raise MisuseError(
                 f"the baseline {path} does not belong to the {path.with_suffix('.npz').name} beside it (other checksum): "
@@ -81,6 +69,18 @@ def read(path: Path) -> Baseline:
             f"the baseline {path} cannot be read ({type(error).__name__}: {error}): restore it, or record it again with "
             f"--llm-update-baselines"
         ) from None
+
+
+def _content(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(_bounded(path).decode("utf-8"))
+    if content["format"] != FORMAT:
+        raise MisuseError(f"the baseline {path} has format {content['format']!r}, this version reads {FORMAT}")
+    if content.pop("checksum", None) != checksum_of(content):
+        raise MisuseError(
+            f"the baseline {path} is not as it was written (other checksum): restore it, or record it again with "
+            f"--llm-update-baselines"
+        )
+    return content
 
 
 def _bounded(path: Path) -> bytes:

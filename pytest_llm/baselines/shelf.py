@@ -22,6 +22,8 @@ from pytest_llm.tolerance import Tolerance
 
 FOLDER = "llm_baselines"
 MAIN = "main"
+_MOST, _MOST_OF_GATE, _MOST_OF_DEVICE = 255, 200, 49
+"""Bytes of a file's name, which file systems take, and of what stands in it before and behind `@`."""
 
 
 @dataclass(slots=True)
@@ -54,7 +56,9 @@ class Shelf:
 
     def place(self, name: str, gate: str, device: str) -> Path:
         """Where the baseline of that name, gate and device belongs."""
-        return self.folder / _safe(name) / f"{self.test}.{_safe(gate)}@{_safe(device)}.json"
+        module, _, test = self.test.rpartition("/")
+        file = f"{_fitting(f'{test}.{_safe(gate)}', _MOST_OF_GATE)}@{_device(device)}.json"
+        return self.folder / _safe(name) / module / file
 
     def find(self, name: str, gate: str, device: str) -> Path | None:
         """The baseline of this device, else of one of its kind (`cuda-…`), else of the CPU, else of any; None if there is none.
@@ -71,7 +75,7 @@ class Shelf:
 
         def rank(path: Path) -> tuple[bool, bool, bool]:
             of = path.stem.rpartition("@")[2]
-            return of != _safe(device), of.partition("-")[0] != kind, of != "cpu"
+            return of != _device(device), of.partition("-")[0] != kind, of != "cpu"
 
         return min(there, key=rank, default=None)
 
@@ -126,11 +130,24 @@ def is_module_of(name: str, file: Path) -> bool:
 def _safe(name: str) -> str:
     """A file name that says the same: what no file system takes becomes `-`, and a hash keeps such names apart."""
     safe = re.sub(r"[^\w.=+-]+", "-", name.replace("::", "."))[:100]
-    return (
-        safe
-        if safe == name.replace("::", ".")
-        else f"{safe}-{sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:6]}"
-    )
+    return _fitting(safe if safe == name.replace("::", ".") else f"{safe}-{_hash(name)}", _MOST)
+
+
+def _device(device: str) -> str:
+    return _fitting(_safe(device), _MOST_OF_DEVICE)
+
+
+def _fitting(name: str, most_bytes: int) -> str:
+    """The name, or its beginning and a hash: a letter may take four bytes."""
+    encoded = name.encode("utf-8", "surrogatepass")
+    if len(encoded) <= most_bytes:
+        return name
+    digest = _hash(name)
+    return f"{encoded[: most_bytes - len(digest) - 1].decode('utf-8', 'ignore')}-{digest}"
+
+
+def _hash(name: str) -> str:
+    return sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:6]
 
 
 def _absolute(path: Path) -> Path:

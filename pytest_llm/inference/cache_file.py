@@ -153,7 +153,7 @@ class CacheFile:
                         damaged.append((key,))
                         continue
                     found[key] = value
-                    if used + _TOUCHED_AFTER < now:
+                    if abs(now - used) > _TOUCHED_AFTER:
                         self._used.add(key)
             if damaged:
                 with self._transaction():
@@ -183,6 +183,9 @@ class CacheFile:
     def _make_room(self, most_bytes: int) -> bool:
         if self.size <= most_bytes:
             return False
+        # noted while the clock was wrong: these would stay for ever, and all that is new would go
+        now = _hours_now()
+        self._connection.execute("UPDATE answers SET used = ? WHERE used > ?", (now, now + _TOUCHED_AFTER))
         while (excess := self.size - _SHARE_KEPT * most_bytes) > 0:
             (rows,) = self._connection.execute("SELECT count(*) FROM answers").fetchone()
             if not rows:

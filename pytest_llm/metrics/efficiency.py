@@ -61,7 +61,7 @@ class RequestTimes:
         return np.asarray((self.last - self.first) / gaps)
 
     def seconds(self, of: Time) -> float:
-        """The median of the rounds; NaN if there is no such time, or the clock stood still."""
+        """The median of the rounds; NaN if there is no such time, or the clock stood still or went back."""
         match of:
             case "latency":
                 rounds = self.whole
@@ -70,7 +70,7 @@ class RequestTimes:
             case "time_per_output_token":
                 rounds = self.per_token
         median = float(np.median(rounds))
-        return median if 0 < median < math.inf else math.nan
+        return median if 0 < median < math.inf and not (rounds < 0).any() else math.nan
 
 
 @dataclass(frozen=True)

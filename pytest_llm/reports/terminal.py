@@ -6,7 +6,7 @@ model and the settings.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,7 @@ def summary_lines(
     width: int | None = None,
     verbosity: int = 0,
     sentences: bool = False,
+    failed: Collection[str] = (),
 ) -> Iterator[Line]:
     """The table, its sum, sentences where they are asked for, some about chance, and which baselines were written.
 
@@ -39,6 +40,7 @@ def summary_lines(
         width: of the terminal, in cells; None: as wide as it takes.
         verbosity: below 0 what passed is left out; from 2 on sentence, model and settings of each are said besides.
         sentences: whether sentences are said in any case.
+        failed: baselines that could not be written, as they are named from the root.
     """
     rows = [row for node_id, properties in reports for row in rows_of(node_id, properties)]
     rows.sort(key=lambda row: (not row.passed, row.warns))  # what failed comes last, which is next to the prompt
@@ -59,7 +61,7 @@ def summary_lines(
     if WRITTEN in kinds:
         from pytest_llm.reports.written import written_lines
 
-        said += written_lines(reports, root)
+        said += written_lines(reports, root, failed)
     yield from (Line("", line, _PLAIN) for line in said)
 
 

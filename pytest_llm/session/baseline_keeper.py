@@ -28,7 +28,8 @@ class BaselineKeeper:
         self.root = config.rootpath
         self.writes = not hasattr(config, "workerinput")
         self.written: dict[Path, Baseline] = {}
-        self.failed: list[str] = []
+        self.failed: dict[str, str] = {}
+        """What is said of each file that could not be written, by its place from the root."""
 
     def keep(self, item: pytest.Item, shelf: Shelf) -> None:
         """Make what the test records on its shelf known to the session, and sent."""
@@ -44,14 +45,14 @@ class BaselineKeeper:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if not self.writes or not hasattr(report, _RECORDED):
             return
-        from pytest_llm.baselines.files import write_encoded
+        from pytest_llm.baselines.pair import write_pair
 
         place, text, arrays = getattr(report, _RECORDED)
         delattr(report, _RECORDED)  # pytest keeps all reports until the session ends
         try:
-            write_encoded(Path(os.path.normpath(self.root / place)), text, arrays)
-        except OSError as error:
-            self.failed.append(f"{report.nodeid}: the baseline {place} could not be written: {error}")
+            write_pair(Path(os.path.normpath(self.root / place)), text, arrays)
+        except (OSError, UnicodeError) as error:  # the latter: no name for a file where names are ASCII
+            self.failed[place] = f"{report.nodeid}: the baseline {place} could not be written: {error}"
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -59,5 +60,5 @@ class BaselineKeeper:
             session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        for line in self.failed:
+        for line in self.failed.values():
             terminalreporter.write_sep("-", line)

@@ -95,16 +95,14 @@ class CiReporter:
             session.exitstatus = code
 
     def _write(self, text: str, session: pytest.Session) -> None:
-        told = self.telling
-        try:
-            if told.markdown is not None:
-                write_whole(told.markdown, text.encode("utf-8", "replace"))
-            if told.summary is not None:
-                with told.summary.open("a", encoding="utf-8", errors="replace") as file:
-                    file.write(text)
-        except OSError as error:
-            self.told.append(f"{error.filename} could not be written: {error.strerror}")
-            session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
+        for path, write in ((self.telling.markdown, write_whole), (self.telling.summary, _add_to)):
+            if path is None:
+                continue
+            try:
+                write(path, text.encode("utf-8", "replace"))
+            except OSError as error:
+                self.told.append(f"{path} could not be written: {error}")
+                session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         for line in self.told:
@@ -116,3 +114,8 @@ class CiReporter:
             for row in rows:
                 if (not row.passed and test in self.failures) or row.warns:
                     terminalreporter.write_line(annotation(row, *self.places[test]))
+
+
+def _add_to(path: Path, content: bytes) -> None:
+    with path.open("ab") as file:
+        file.write(content)

@@ -124,22 +124,20 @@ class CorpusKeeper:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         if hasattr(session.config, "workerinput"):
             return
-        from pytest_llm.adversarial.corpus import entry_of, read_corpus, write_corpus
+        from pytest_llm.adversarial.corpus import add_to_corpus, entry_of
 
         for path, lines in self.changes.items():
             if not lines:
                 continue
             try:
-                before = read_corpus(path)
-                now = {**before, **{name: entry_of(line) for name, line in lines.items()}}
-                write_corpus(path, now.values())
+                before = add_to_corpus(path, lines.values())
             except (OSError, MisuseError) as error:
                 session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
                 self.written.append(f"--llm-update-corpus: {path} could not be written: {error}")
                 continue
-            for name in lines:
+            for name, line in lines.items():
                 was = f"{before[name].state} → " if name in before else "new, "
-                self.written.append(f"{path.name}: {name} {was}{now[name].state}")
+                self.written.append(f"{path.name}: {name} {was}{entry_of(line).state}")
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if not self.counts:

@@ -55,7 +55,7 @@ class HistoryWriter(RowGatherer):
             path = add_run(self.folder, Run({**recorded_now(), "date": now}, gates))
         except OSError as error:
             session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
-            self.told = f"--llm-history: nothing could be written in {self.folder}: {error.strerror}"
+            self.told = f"--llm-history: nothing could be written in {self.folder}: {error}"
             return
         self.told = f"llm history: {len(gates)} gate{'s' * (len(gates) != 1)} added in {path}"
 

@@ -44,7 +44,13 @@ def summarise(terminalreporter: pytest.TerminalReporter, correction: Correction 
     config = terminalreporter.config
     width = _width(config)
     asked = bool(config.getoption("llm_calibrate") or config.getoption("llm_update_baselines"))
-    lines = list(summary_lines(reports, config.rootpath, correction, width=width, verbosity=verbosity, sentences=asked))
+    keeper = config.pluginmanager.get_plugin("llm_baseline_keeper")
+    failed = () if keeper is None else keeper.failed
+    lines = list(
+        summary_lines(
+            reports, config.rootpath, correction, width=width, verbosity=verbosity, sentences=asked, failed=failed
+        )
+    )
     if len(lines) > 1 or verbosity >= 0:
         terminalreporter.section("language model quality")
     else:

@@ -11,7 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_llm import MisuseError
-from pytest_llm.adversarial.corpus import Entry, corpus_file, input_entry, read_corpus, with_state, write_corpus
+from pytest_llm.adversarial.corpus import (
+    Entry,
+    add_to_corpus,
+    corpus_file,
+    input_entry,
+    read_corpus,
+    with_state,
+    write_corpus,
+)
 from pytest_llm.adversarial.edit import Edit, EditScript
 from pytest_llm.adversarial.perturbations.length import context
 from pytest_llm.adversarial.perturbations.prompt import PromptFormat
@@ -53,6 +61,15 @@ def test_no_file_has_no_entries_and_no_entries_have_no_file(tmp_path: Path) -> N
     assert read_corpus(tmp_path / "missing.jsonl") == {}
     assert written(tmp_path, ENTRY).exists()
     assert not written(tmp_path).exists()
+
+
+def test_what_is_added_stands_beside_what_is_there_or_in_the_place_of_its_id(tmp_path: Path) -> None:
+    path = tmp_path / "llm_corpus" / "test_it.jsonl"
+    other = replace(ENTRY, test="test_other")
+    assert add_to_corpus(path, [ENTRY.line()]) == {}
+    fixed = replace(ENTRY, state="fixed")
+    assert add_to_corpus(path, [other.line(), fixed.line()]) == {ENTRY.id: ENTRY}
+    assert read_corpus(path) == {ENTRY.id: fixed, other.id: other}
 
 
 def test_the_id_is_that_of_the_test_the_text_and_the_edits_alone(tmp_path: Path) -> None:

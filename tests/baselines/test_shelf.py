@@ -40,6 +40,20 @@ def test_any_name_of_a_test_is_a_file_name(tmp_path: Path, test: str) -> None:
     assert place.resolve().parent == (tmp_path / "llm_baselines/main/test_q").resolve()
 
 
+@pytest.mark.parametrize("letter", ["x", "ж", "文", "𠀀"])
+def test_no_name_is_longer_than_file_systems_take(tmp_path: Path, letter: str) -> None:
+    """A test, a key and a device that are each as long as they can be."""
+    long = 400 * letter
+    shelf = shelf_for(tmp_path / f"test_{60 * letter}.py", f"test_q.py::{long}")
+    place = shelf.place(long, long, f"cuda-{long}")
+    assert max(len(part.encode()) for part in place.parts) <= 255
+    assert place.name.endswith(".json")
+    assert place != shelf.place(long, f"{long}{letter}", f"cuda-{long}")
+    stored(shelf, f"cuda-{long}", "cuda-other", gate="perplexity")
+    assert shelf.find("main", "perplexity", f"cuda-{long}") == shelf.place("main", "perplexity", f"cuda-{long}")
+    assert shelf.find("main", "perplexity", "cuda-other") == shelf.place("main", "perplexity", "cuda-other")
+
+
 def test_names_that_read_alike_are_kept_apart(tmp_path: Path) -> None:
     first, second = (
         shelf_for(tmp_path / "test_q.py", f"test_q.py::test_it[{name}]").place("main", "bleu", "cpu")

@@ -388,6 +388,7 @@ def test_a_baseline_that_cannot_be_written_fails_the_session(project: pytest.Pyt
     result = run(project, "--llm-update-baselines")
     assert result.ret == pytest.ExitCode.INTERNAL_ERROR
     result.stdout.fnmatch_lines(["*test_it.py::test_prose: the baseline llm_baselines*could not be written: *"])
+    result.stdout.no_fnmatch_line("* written:")
 
 
 def test_a_later_test_reads_what_was_recorded_before_it(project: pytest.Pytester) -> None:

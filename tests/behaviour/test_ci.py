@@ -49,7 +49,7 @@ def test_a_file_that_cannot_be_written_is_an_error(project: pytest.Pytester) -> 
     (project.path / "file").write_text("in the way")
     result = run(project, GATES, "--llm-markdown", "file/quality.md")
     assert result.ret == pytest.ExitCode.INTERNAL_ERROR
-    result.stdout.fnmatch_lines(["*could not be written*"])
+    result.stdout.fnmatch_lines(["*file/quality.md could not be written*"])
 
 
 def test_github_gets_a_summary_and_annotations(project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:

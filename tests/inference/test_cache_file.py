@@ -107,6 +107,22 @@ def test_a_use_is_noted_at_the_end_but_not_again_within_a_day(file: CacheFile, m
         assert [entry.used for entry in file.entries()] == [noted * 3600]
 
 
+def test_what_was_used_while_the_clock_was_ahead_goes_as_what_was_used_now(
+    file: CacheFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_hour(monkeypatch, 10**6)
+    for number in range(5):
+        file.keep(QUESTION, {key(number): bytes(20_000)}, LARGE)
+    at_hour(monkeypatch, 100)
+    assert len(file.find([key(4)])) == 1
+    for number in range(5, 10):
+        file.keep(QUESTION, {key(number): bytes(20_000)}, 150_000)
+    left = file.find([key(number) for number in range(10)])
+    assert {key(number) for number in range(5, 10)} <= left.keys()
+    assert key(0) not in left
+    assert max(entry.used for entry in file.entries()) == 100 * 3600
+
+
 def test_it_says_what_it_has(file: CacheFile) -> None:
     file.keep(QUESTION, {key(1): b"one", key(2): b"four"}, LARGE)
     file.keep(OTHER, {key(3): bytes(100)}, LARGE)

@@ -3,7 +3,8 @@
     llm_corpus/<test module>.jsonl
 
 Each holds the text, the edits and the edited text as they are, not how they were drawn: it stays the same input whatever becomes of
-the operations, or of Hypothesis. Everything but ASCII is escaped, so that a reader sees what cannot be seen.
+the operations, or of Hypothesis. Everything but ASCII is escaped, so that a reader sees what cannot be seen. `state` alone is for
+editing: all else has a checksum, in which it has no part.
 """
 
 from __future__ import annotations
@@ -20,11 +21,15 @@ from pytest_llm.adversarial.edit import Edit, EditScript
 from pytest_llm.data.example import fingerprint
 from pytest_llm.data.whole_file import locked, write_whole
 from pytest_llm.errors import MisuseError
+from pytest_llm.storage.checksum import MEMBER, SHORT, checksum_of
+from pytest_llm.storage.strict_json import parsed, read_bounded
 
 FOLDER = "llm_corpus"
-FORMAT = 1
+FORMAT = 2
 LONGEST_LINE = 20_000
 """Characters: what is longer is no counter-example that anybody would read."""
+MOST_BYTES = 2**26
+"""A larger file is no corpus that was written here, and is not read into memory."""
 
 State: TypeAlias = Literal["open", "fixed", "accepted"]
 """open: it is known to fail; fixed: it failed once and must not again; accepted: it may fail, and nobody will mend it."""
@@ -99,7 +104,8 @@ class Entry:
         if self.drawn == "script":
             with suppress(MisuseError):  # a stale entry has none, and is kept as it is
                 data["perturbed"] = self.script.perturbed
-        return json.dumps({**data, "format": FORMAT})
+        data["format"] = FORMAT
+        return json.dumps({**data, MEMBER: _checksum(data)})
 
 
 def input_entry(test: str, given: object, observed: str, model: Mapping[str, str]) -> Entry:
@@ -131,8 +137,8 @@ def read_corpus(path: Path) -> dict[str, Entry]:
         return {}
     found: dict[str, Entry] = {}
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeError) as error:
+        lines = read_bounded(path, MOST_BYTES).decode("utf-8").split("\n")
+    except (OSError, ValueError) as error:
         raise MisuseError(f"the corpus {path} cannot be read: {error}") from None
     for number, line in enumerate(lines, 1):
         if not line.strip():
@@ -142,7 +148,7 @@ def read_corpus(path: Path) -> dict[str, Entry]:
         except (MisuseError, ValueError, KeyError, TypeError) as error:
             said = f"{type(error).__name__}: {error}" if isinstance(error, KeyError | TypeError) else str(error)
             raise MisuseError(f"{path}:{number}: no counter-example of this version: {said}") from None
-        if entry.id in found and found[entry.id] != entry:
+        if entry.id in found and found[entry.id].line() != entry.line():
             raise MisuseError(f"{path}:{number}: {entry.id} is there twice, and not the same: keep one of the lines")
         found[entry.id] = entry
     return found
@@ -190,13 +196,18 @@ def entry_of(line: str) -> Entry:
         raise MisuseError(f"the line has {len(line)} characters; at most {LONGEST_LINE} are read")
     if line.startswith(("<<<<<<<", "=======", ">>>>>>>")):
         raise MisuseError("a merge was left unfinished: keep the lines of both sides")
-    data = json.loads(line)
+    data = parsed(line, finite=False)  # an input may be NaN
     if not isinstance(data, dict):
         raise MisuseError(f"it is {line[:40]!r}, not an object")
-    if data.pop("format") != FORMAT:
+    if data["format"] != FORMAT:
         raise MisuseError(f"this version reads format {FORMAT}")
-    name = data.pop("id")
-    data.pop("perturbed", None)  # for readers
+    checksum, name = data.pop(MEMBER), data.get("id")
+    if checksum != _checksum(data):
+        raise MisuseError(
+            "it is not as it was written (other checksum), and only `state` is for editing: restore the line"
+        )
+    for of_no_field in ("format", "id", "perturbed"):
+        data.pop(of_no_field, None)
     data.setdefault("given", {})
     if missing := {one.name for one in fields(Entry)} - data.keys():
         raise MisuseError(f"{', '.join(sorted(missing))} is missing")
@@ -204,10 +215,14 @@ def entry_of(line: str) -> Entry:
     entry = Entry(**data)
     _check(entry)
     if entry.id != name:
-        raise MisuseError(
-            f"its id is {name!r}, but this test, relation and input are {entry.id}: only `state` is for editing"
-        )
+        raise MisuseError(f"its id is {name!r:.60}, but this test, relation and input are {entry.id}")
     return entry
+
+
+def _checksum(data: Mapping[str, Any]) -> str:
+    """Of all but the state, as it will be read."""
+    kept = {name: value for name, value in data.items() if name != "state"}
+    return checksum_of(json.loads(json.dumps(kept)))[:SHORT]
 
 
 def _check(entry: Entry) -> None:

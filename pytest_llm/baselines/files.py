@@ -10,11 +10,12 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Mapping
+import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pytest_llm.baselines.baseline import Baseline
 from pytest_llm.baselines.pair import arrays_of, write_pair
@@ -22,10 +23,18 @@ from pytest_llm.data.provenance import Identity, Provenance
 from pytest_llm.data.whole_file import locked
 from pytest_llm.errors import MisuseError
 from pytest_llm.statistics.repeats import Noise
+from pytest_llm.storage.checked import Checked
+from pytest_llm.storage.checksum import sealed
+from pytest_llm.storage.numbers import FloatArray, number
+from pytest_llm.storage.strict_json import parsed, read_bounded
 
 FORMAT = 1
 MOST_BYTES = 2**30
 """A larger one is no baseline that anybody would commit, and too much for the report of a test to carry."""
+_MEMBERS = (
+    *("format", "metric", "settings", "value", "interval", "examples", "counts", "signature", "data", "model"),
+    *("recorded", "arrays", "noise", "checksum"),
+)
 
 
 def write(path: Path, baseline: Baseline) -> None:
@@ -55,8 +64,8 @@ def read(path: Path) -> Baseline:
     try:
         with locked(path.parent):  # another run may be writing both
             content = _content(path)
-            raw = _bounded(arrays_of(path, content["arrays"]))
-        if hashlib.sha256(raw).hexdigest() != content["arrays"]:
+            raw = _bounded(arrays_of(path, content.text("arrays")))
+        if hashlib.sha256(raw).hexdigest() != content.text("arrays"):
             raise MisuseError(
                 f"the baseline {path} does not belong to the {path.with_suffix('.npz').name} beside it (other checksum): "
                 f"commit both, or record them again with --llm-update-baselines"
@@ -64,18 +73,18 @@ def read(path: Path) -> Baseline:
         return _baseline(content, raw)
     except MisuseError:
         raise
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
         raise MisuseError(
             f"the baseline {path} cannot be read ({type(error).__name__}: {error}): restore it, or record it again with "
             f"--llm-update-baselines"
         ) from None
 
 
-def _content(path: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(_bounded(path).decode("utf-8"))
-    if content["format"] != FORMAT:
-        raise MisuseError(f"the baseline {path} has format {content['format']!r}, this version reads {FORMAT}")
-    if content.pop("checksum", None) != checksum_of(content):
+def _content(path: Path) -> Checked:
+    content = Checked(parsed(_bounded(path)), f"the baseline {path} cannot be read")
+    if (version := content.whole("format")) != FORMAT:
+        raise MisuseError(f"the baseline {path} has format {version!r}, this version reads {FORMAT}")
+    if not content.is_whole:
         raise MisuseError(
             f"the baseline {path} is not as it was written (other checksum): restore it, or record it again with "
             f"--llm-update-baselines"
@@ -84,14 +93,10 @@ def _content(path: Path) -> dict[str, Any]:
 
 
 def _bounded(path: Path) -> bytes:
-    if (size := path.stat().st_size) > MOST_BYTES:
-        raise ValueError(f"{path.name} has {size:,} bytes; {MOST_BYTES:,} are accepted")
-    return path.read_bytes()
-
-
-def checksum_of(content: Mapping[str, Any]) -> str:
-    """Of all members but this one, as they are, not as they are laid out."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode("ascii")).hexdigest()
+    try:
+        return read_bounded(path, MOST_BYTES)
+    except ValueError as error:
+        raise ValueError(f"{path.name}: {error}") from None
 
 
 def _text(baseline: Baseline, checksum: str) -> str:
@@ -101,7 +106,7 @@ def _text(baseline: Baseline, checksum: str) -> str:
         "metric": baseline.metric,
         "settings": dict(baseline.settings),
         "value": baseline.value,
-        "interval": baseline.interval,
+        "interval": None if baseline.interval is None else [number(end) for end in baseline.interval],
         "examples": len(baseline.ids),
         "counts": baseline.counts,
         "signature": baseline.signature,
@@ -121,8 +126,10 @@ def _text(baseline: Baseline, checksum: str) -> str:
             "runs": list(baseline.noise.values),
             "standard_deviation": baseline.noise.deviation(),  # for readers
         }
-    whole = {**content, "checksum": checksum_of(content)}
-    return json.dumps(whole, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    try:
+        return json.dumps(sealed(content), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+    except ValueError as error:
+        raise MisuseError(f"{baseline.data}: this is no baseline, {error}") from None
 
 
 def _packed(baseline: Baseline) -> bytes:
@@ -138,30 +145,60 @@ def _packed(baseline: Baseline) -> bytes:
     return stream.getvalue()
 
 
-def _baseline(content: dict[str, Any], raw: bytes) -> Baseline:
+def _baseline(content: Checked, raw: bytes) -> Baseline:
+    content.refuse_others(_MEMBERS)
+    ids, contents, statistics, units = _arrays(raw)
+    examples, model, data = content.whole("examples"), content.part("model"), content.part("data")
+    if not len(ids) == len(contents) == len(statistics) == examples or len(units) not in (0, len(ids)):
+        raise ValueError(f"{examples} examples are announced, {len(ids)} are there")
+    baseline = Baseline(
+        content.text("metric"),
+        content.number("value"),
+        content.interval("interval"),
+        content.text("counts"),
+        content.text("signature"),
+        data.text("name"),
+        Provenance(model.text("name"), model.text("dtype"), model.text("device")),
+        Identity(model.text("weights"), model.text("tokenizer")),
+        content.text_by_name("recorded"),
+        ids,
+        contents,
+        statistics,
+        units,
+        content.mapping("settings"),
+        Noise(tuple(content.part("noise").vector("runs").tolist())) if "noise" in content.names() else None,
+    )
+    if len(set(ids)) < len(ids) or baseline.data_digest != data.text("digest"):
+        raise ValueError("its examples are not those that it is about")
+    if not (np.isfinite(baseline.value) and np.isfinite(statistics).all()):
+        raise ValueError("it holds a number that is not finite")
+    return baseline
+
+
+def _arrays(raw: bytes) -> tuple[tuple[str, ...], tuple[str, ...], FloatArray, tuple[str, ...]]:
+    """Ids, contents, statistics and units, if there are any."""
     with zipfile.ZipFile(io.BytesIO(raw)) as packed:
         if (size := sum(member.file_size for member in packed.infolist())) > MOST_BYTES:
             raise ValueError(f"its arrays unpack to {size:,} bytes; {MOST_BYTES:,} are accepted")
-    with np.load(io.BytesIO(raw), allow_pickle=False) as arrays:
-        ids, contents, statistics = (arrays[name] for name in ("ids", "contents", "statistics"))
-        units = arrays["units"] if "units" in arrays else ids[:0]
-    if not len(ids) == len(contents) == len(statistics) == content["examples"] or len(units) not in (0, len(ids)):
-        raise ValueError(f"{content['examples']} examples are announced, {len(ids)} are there")
-    model = content["model"]
-    return Baseline(
-        content["metric"],
-        content["value"],
-        None if content["interval"] is None else tuple(content["interval"]),
-        content["counts"],
-        content["signature"],
-        content["data"]["name"],
-        Provenance(model["name"], model["dtype"], model["device"]),
-        Identity(model["weights"], model["tokenizer"]),
-        content["recorded"],
-        tuple(ids.tolist()),
-        tuple(contents.tolist()),
-        statistics,
-        tuple(units.tolist()),
-        content["settings"],
-        Noise(tuple(content["noise"]["runs"])) if "noise" in content else None,
-    )
+        statistics = _array(packed, "statistics", "f", 2).astype(np.float64)
+        units = _array(packed, "units", "U", 1).tolist() if "units.npy" in packed.namelist() else []
+        ids, contents = (tuple(_array(packed, name, "U", 1).tolist()) for name in ("ids", "contents"))
+    return ids, contents, statistics, tuple(units)
+
+
+def _array(packed: zipfile.ZipFile, name: str, kind: str, dimensions: int) -> NDArray[Any]:
+    """An array of the archive.
+
+    Not by `np.load`, which takes the memory that a header asks for before it looks whether so much is there. What is read here
+    cannot be a pickle: numbers and texts lie in the file as they do in memory.
+
+    Raises:
+        ValueError, KeyError: it is not there, or is another kind of array.
+    """
+    with packed.open(f"{name}.npy") as member:
+        if (version := np.lib.format.read_magic(member)) != (1, 0):
+            raise ValueError(f"{name!r} is an array of version {version}")
+        shape, by_columns, dtype = np.lib.format.read_array_header_1_0(member)
+        if by_columns or dtype.kind != kind or len(shape) != dimensions:
+            raise ValueError(f"{name!r} is an array of {dtype}, {shape}")
+        return np.frombuffer(member.read(), dtype).reshape(shape)

@@ -10,12 +10,12 @@ Who is killed before 2 leaves the old baseline, and behind it the new one: its a
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from contextlib import suppress
 from pathlib import Path
 
 from pytest_llm.data.whole_file import locked, undisturbed, write_whole
+from pytest_llm.storage.strict_json import parsed
 
 
 def write_pair(path: Path, text: bytes, arrays: bytes) -> None:
@@ -29,7 +29,7 @@ def write_pair(path: Path, text: bytes, arrays: bytes) -> None:
     with undisturbed(), locked(path.parent):
         if waiting.exists():
             with suppress(OSError, ValueError, KeyError, TypeError):  # of a JSON that is damaged nothing can be said
-                arrays_of(path, json.loads(path.read_bytes())["arrays"])
+                arrays_of(path, parsed(path.read_bytes())["arrays"])
         try:
             write_whole(waiting, arrays)
             write_whole(path, text)

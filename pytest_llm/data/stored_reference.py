@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from pytest_llm.data.example import Example, fingerprint
 from pytest_llm.data.whole_file import write_whole
 from pytest_llm.errors import MisuseError
+from pytest_llm.storage.strict_json import parsed
 
 SUFFIX: Final = ".safetensors"
 KIND: Final = "pytest-llm reference"
@@ -143,10 +144,10 @@ def read_reference(path: Path) -> StoredReference:
         description = metadata["description"]
         if metadata["sha256"] != _digest(description, tensors):
             raise ValueError("its checksum is another one")
-        return _restored(path.name, json.loads(description), tensors)
+        return _restored(path.name, parsed(description), tensors)
     except MisuseError:
         raise
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
         raise MisuseError(f"the reference {str(path)!r} is damaged ({error}): {_AGAIN}") from error
 
 
@@ -167,7 +168,11 @@ def _restored(name: str, description: dict[str, Any], tensors: dict[str, Any]) -
     for own_id, text, tokens, count in description.pop("texts"):
         texts[own_id] = StoredText(text, tokens, first, count)
         first += count
-    return StoredReference(**description, **tensors, texts=texts, name=name)
+    found = StoredReference(**description, **tensors, texts=texts, name=name)
+    rows = {len(tensors[of_tokens]) for of_tokens in _TENSORS}
+    if rows != {first} or found.top_tokens.shape != found.top_log_probs.shape:
+        raise ValueError(f"it is about {first} tokens, and its arrays have {', '.join(map(str, sorted(rows)))} rows")
+    return found
 
 
 def _description(reference: StoredReference) -> str:

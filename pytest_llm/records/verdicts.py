@@ -151,14 +151,11 @@ def _edge_from(content: Checked) -> Edge:
 
 
 def _change_from(content: Checked) -> Change:
-    ends = content.vector("interval").tolist() if content.has("interval") else None
-    if ends is not None and len(ends) != 2:
-        content.refuse("'interval' does not have two ends")
     return Change(
         against=content.text("against"),
         origin=content.text("origin"),
         value=content.number("value"),
         example_values=content.vector("example_values"),
         drop=content.number("drop"),
-        interval=None if ends is None else (ends[0], ends[1]),
+        interval=content.interval("interval"),
     )

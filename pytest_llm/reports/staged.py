@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from pytest_llm.storage.checksum import is_whole
+from pytest_llm.storage.strict_json import parsed
 from pytest_llm.wording import number, printable
 
 TRAILER = "Baselines"
@@ -50,7 +51,9 @@ def _change(one: StagedBaseline) -> str:
 def _value(content: bytes | None) -> str:
     """The metric and its value, of a file that may be anything."""
     try:
-        stored = json.loads(content or b"")
-        return f"{printable(str(stored['metric']))} {number(float(stored['value']))}"
-    except (ValueError, TypeError, KeyError):
-        return "an unreadable baseline"
+        stored = parsed(content or b"")
+        if is_whole(stored):
+            return f"{printable(str(stored['metric']))} {number(float(stored['value']))}"
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
+        pass
+    return "an unreadable baseline"

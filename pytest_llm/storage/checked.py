@@ -28,13 +28,17 @@ class Checked:
     def refuse(self, why: str) -> NoReturn:
         raise MisuseError(f"{self.where}: {why}")
 
-    def refuse_changed(self, remedy: str) -> None:
-        """Refuse an object whose checksum is not its own."""
+    @property
+    def is_whole(self) -> bool:
+        """Whether its checksum is its own."""
         try:
-            whole = is_whole(self._content)
+            return is_whole(self._content)
         except ValueError as error:
             self.refuse(str(error))
-        if not whole:
+
+    def refuse_changed(self, remedy: str) -> None:
+        """Refuse an object whose checksum is not its own."""
+        if not self.is_whole:
             self.refuse(f"it is not as it was written (other checksum): {remedy}")
 
     def member(self, name: str) -> Any:
@@ -113,6 +117,13 @@ class Checked:
     def vector(self, name: str) -> FloatArray:
         """Numbers, `[n]`."""
         return np.array([self._float(name, value) for value in self.listed(name)], dtype=np.float64)
+
+    def interval(self, name: str) -> tuple[float, float] | None:
+        """Two numbers, or null."""
+        if not self.has(name):
+            return None
+        ends = self.vector(name).tolist()
+        return (ends[0], ends[1]) if len(ends) == 2 else self.refuse(f"{name!r} does not have two ends")
 
     def matrix(self, name: str) -> FloatArray:
         """Numbers, `[n, k]`: rows of one length."""

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 MEMBER = "checksum"
+SHORT = 16
+"""Digits of a checksum in files whose lines people read: 64 bits tell any damage."""
 
 
 def checksum_of(content: Mapping[str, Any]) -> str:
@@ -26,15 +28,16 @@ def checksum_of(content: Mapping[str, Any]) -> str:
         raise ValueError("lists or objects are nested too deeply") from None
 
 
-def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
-    """The object with its checksum."""
-    return {**content, MEMBER: checksum_of(content)}
+def sealed(content: Mapping[str, Any], *, digits: int | None = None) -> dict[str, Any]:
+    """The object with its checksum, or that many digits of it."""
+    return {**content, MEMBER: checksum_of(content)[:digits]}
 
 
 def is_whole(content: Mapping[str, Any]) -> bool:
-    """Whether the object has the checksum that belongs to it.
+    """Whether the object has the checksum that belongs to it, whole or `SHORT`.
 
     Raises:
         ValueError: it is nested too deeply.
     """
-    return content.get(MEMBER) == checksum_of(content)
+    checksum = checksum_of(content)
+    return content.get(MEMBER) in (checksum, checksum[:SHORT])

@@ -14,14 +14,18 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 
-def parsed(content: bytes | str) -> Any:
+def parsed(content: bytes | str, *, finite: bool = True) -> Any:
     """What a text of JSON says.
+
+    Args:
+        content: the text.
+        finite: False: NaN and Infinity are numbers, as Python writes them.
 
     Raises:
         ValueError: it is no JSON, or not strictly; a sentence says what is wrong, and where if that is known.
     """
     try:
-        return _DECODER.decode(content if isinstance(content, str) else content.decode("utf-8"))
+        return (_FINITE if finite else _ANY).decode(content if isinstance(content, str) else content.decode("utf-8"))
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}" if error.lineno > 1 else f"column {error.colno}"
         raise ValueError(f"it is not JSON: {error.msg} ({where})") from None
@@ -63,4 +67,5 @@ def _refuse(word: str) -> NoReturn:
     raise ValueError(f"{word:.40} is no number that JSON has")
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_float=_finite, parse_constant=_refuse)
+_FINITE = json.JSONDecoder(object_pairs_hook=_object, parse_float=_finite, parse_constant=_refuse)
+_ANY = json.JSONDecoder(object_pairs_hook=_object, parse_float=_finite)

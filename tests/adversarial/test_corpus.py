@@ -25,6 +25,7 @@ from pytest_llm.adversarial.perturbations.length import context
 from pytest_llm.adversarial.perturbations.prompt import PromptFormat
 from pytest_llm.adversarial.template import Template
 from pytest_llm.adversarial.token_edit import TokenScript
+from pytest_llm.storage.checksum import SHORT, checksum_of
 
 TEXT = "The film was wonderful"
 SWAP = Edit(4, 8, "film", "flim", "typo.swap")
@@ -36,6 +37,13 @@ def written(folder: Path, *entries: Entry) -> Path:
     path = folder / "llm_corpus" / "test_it.jsonl"
     write_corpus(path, entries)
     return path
+
+
+def resealed(line: str, old: str, new: str) -> str:
+    """The line with something else in it, and the checksum that belongs to that, as of one who means to."""
+    content = json.loads(line.replace(old, new))
+    kept = {name: value for name, value in content.items() if name != "state"}
+    return json.dumps({**content, "checksum": checksum_of(kept)[:SHORT]})
 
 
 def test_it_is_a_file_beside_the_tests() -> None:
@@ -88,16 +96,22 @@ def test_the_id_is_that_of_the_test_the_text_and_the_edits_alone(tmp_path: Path)
     ("change", "complaint"),
     [
         (lambda line: line[:-2], "no counter-example of this version"),
+        (lambda line: line.replace('"test_typos[en]"', '"test_typos[de]"'), "only `state` is for editing"),
+        (lambda line: line.replace('"drawn": "script"', '"drawn": "text"'), "only `state` is for editing"),
+        (lambda line: line.replace("0.31", "0.30"), "only `state` is for editing"),
+        (lambda line: line.replace('"perturbed": "The flim', '"perturbed": "The film'), "only `state` is for editing"),
+        (lambda line: line.replace('"state": "open"', '"state": "open", "state": "fixed"'), "'state' stands twice"),
+        (lambda line: resealed(line, '"test_typos[en]"', '"test_typos[de]"'), "but this test, relation and input are"),
+        (lambda line: "[" * 10_000, "nested too deeply"),
         (lambda line: f"<<<<<<< HEAD\n{line}", "a merge was left unfinished"),
         (lambda line: line.replace('"open"', '"closed"'), "'closed': expected open, fixed, accepted"),
-        (lambda line: line.replace('"test_typos[en]"', '"test_typos[de]"'), "only `state` is for editing"),
-        (lambda line: line.replace('"observed"', '"seen"'), "observed is missing"),
-        (lambda line: line.replace('"start": 4', '"start": "4"'), "expected whole numbers"),
-        (lambda line: line.replace('"format": 1', '"format": 2'), "this version reads format 1"),
+        (lambda line: resealed(line, '"observed"', '"seen"'), "observed is missing"),
+        (lambda line: resealed(line, '"start": 4', '"start": "4"'), "expected whole numbers"),
+        (lambda line: line.replace('"format": 2', '"format": 1'), "this version reads format 2"),
         (lambda line: line.replace("wonderful", "w" * 30_000), "at most 20000 are read"),
         (lambda _: "[]", "not an object"),
         (lambda line: f"{line}\n{line.replace('open', 'fixed')}", "is there twice, and not the same"),
-        (lambda line: line.replace('"model": {}', '"model": {"name": 3}'), "not texts by name"),
+        (lambda line: resealed(line, '"model": {}', '"model": {"name": 3}'), "not texts by name"),
     ],
 )
 def test_what_cannot_be_read_is_an_error_with_its_line(tmp_path: Path, change: object, complaint: str) -> None:
@@ -106,6 +120,18 @@ def test_what_cannot_be_read_is_an_error_with_its_line(tmp_path: Path, change: o
     with pytest.raises(MisuseError, match=r"test_it\.jsonl:\d: ") as caught:
         read_corpus(path)
     assert complaint in str(caught.value)
+
+
+def test_the_state_is_for_editing(tmp_path: Path) -> None:
+    path = written(tmp_path, ENTRY)
+    path.write_text(path.read_text().replace('"state": "open"', '"state": "accepted"'))
+    assert read_corpus(path)[ENTRY.id] == replace(ENTRY, state="accepted")
+
+
+def test_an_input_that_is_no_number_is_kept(tmp_path: Path) -> None:
+    entry = input_entry("test_any", [float("nan"), float("inf")], "AssertionError", {})
+    (read,) = read_corpus(written(tmp_path, entry)).values()
+    assert repr(read.input) == "[nan, inf]"
 
 
 def test_lines_that_two_branches_added_alike_are_one_entry(tmp_path: Path) -> None:

@@ -12,10 +12,11 @@ import pytest
 from pytest_llm.baselines import files
 from pytest_llm.baselines.baseline import Baseline, as_baseline, as_measurement, refuse_unfit
 from pytest_llm.baselines.comparability import differences
-from pytest_llm.baselines.files import checksum_of, read, write
+from pytest_llm.baselines.files import read, write
 from pytest_llm.data.provenance import Identity
 from pytest_llm.errors import MisuseError
 from pytest_llm.statistics.repeats import Noise
+from pytest_llm.storage.checksum import sealed
 from tests.simulated_changes import documents, measured
 
 RECORDED = {"date": "2026-11-24", "commit": "0123456789abcdef", "python": "3.11.7"}
@@ -37,8 +38,7 @@ def path(tmp_path: Path, baseline: Baseline) -> Path:
 def altered(path: Path, **changes: object) -> None:
     """Write other members, as one would who means to: with the checksum that belongs to them."""
     content = {**json.loads(path.read_text(encoding="utf-8")), **changes}
-    del content["checksum"]
-    path.write_text(json.dumps({**content, "checksum": checksum_of(content)}), encoding="utf-8")
+    path.write_text(json.dumps(sealed(content)), encoding="utf-8")
 
 
 def test_what_is_written_is_what_is_read(path: Path, baseline: Baseline) -> None:
@@ -180,7 +180,7 @@ def test_more_than_anybody_would_commit_is_not_unpacked(path: Path, monkeypatch:
     with pytest.raises(MisuseError, match=r"its arrays unpack to [\d,]+ bytes; [\d,]+ are accepted"):
         read(path)
     monkeypatch.setattr(files, "MOST_BYTES", 100)
-    with pytest.raises(MisuseError, match=r"test_it\.perplexity@cpu\.json has [\d,]+ bytes; 100 are accepted"):
+    with pytest.raises(MisuseError, match=r"test_it\.perplexity@cpu\.json: it has [\d,]+ bytes; 100 are accepted"):
         read(path)
 
 

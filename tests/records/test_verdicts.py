@@ -93,16 +93,18 @@ def test_a_measurement_that_the_test_made_none_of_is_in_the_verdict() -> None:
     assert (of_both.own.metric, of_both.own.value) == ("perplexity_recovery", ratio.value)
 
 
+TOLD = json.loads(encoded(verdict_as_data(CHANGE, 0)))
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
         ({"passed": 1}, "'passed' is 1, not true or false"),
         ({"claim": None}, "'claim' is None, not a text"),
         ({"edge": {"of": "colour", "side": "below", "at": 1}}, "here, edge: 'of' is 'colour', none of value, drop"),
-        ({"change": {"interval": [1]}}, "'interval' does not have two ends"),
+        ({"change": {**TOLD["change"], "interval": [1]}}, "'interval' does not have two ends"),
     ],
 )
 def test_what_is_damaged_is_refused_where_it_is(changed: dict[str, Any], said: str) -> None:
-    told = json.loads(encoded(verdict_as_data(CHANGE, 0)))
     with pytest.raises(MisuseError, match=said):
-        verdict_from(Checked({**told, **changed}, "here"))
+        verdict_from(Checked({**TOLD, **changed}, "here"))

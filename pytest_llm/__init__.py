@@ -143,6 +143,7 @@ if TYPE_CHECKING:
         WindowedModel,
     )
     from pytest_llm.models.loading import load_model
+    from pytest_llm.tasks.arrival import Arrival
     from pytest_llm.tasks.choose import Choose
     from pytest_llm.tasks.classify import Classify
     from pytest_llm.tasks.decoding import Decoding
@@ -154,6 +155,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Arrival": "tasks.arrival",
     "BudgetError": "errors",
     "CacheWarning": "errors",
     "Calibration": "inference.calibration",
@@ -262,6 +264,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Arrival",
     "BudgetError",
     "CacheWarning",
     "Calibration",

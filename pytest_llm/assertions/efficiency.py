@@ -1,4 +1,4 @@
-"""Assertions about time and memory: of single requests, one after the other, as one user of the model would make them."""
+"""Assertions about time and memory: of requests that one user makes, one after the other, or that many make, at set times."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from pytest_llm.metrics.efficiency import Latency, MemoryPeak, Phase, Throughput
 from pytest_llm.models.devices import parse_memory
 from pytest_llm.models.loading import Model, as_language_model
 from pytest_llm.replaying import replaying
+from pytest_llm.tasks.arrival import Arrival
 from pytest_llm.tasks.generate import Generate
 from pytest_llm.tasks.timed import Place
 
@@ -34,7 +35,8 @@ def assert_latency_below(
     relative_to: Calibration | None = None,
     task: Generate | None = None,
     warmup: int = 2,
-    rounds: int = 3,
+    rounds: int | None = None,
+    arrival: Arrival | None = None,
     confidence: float | None = None,
     budget: TimeBudget | None = None,
 ) -> Measurement:
@@ -49,6 +51,12 @@ def assert_latency_below(
     at least the share `quantile` of them does not exceed. A GPU is waited for. Requests follow each other, none waits for
     another one, so this says nothing of a server under load.
 
+    *Under load.* With `arrival=Arrival(rate=5)` requests are sent at set times, 5 a second, whether or not earlier ones have been
+    answered, and times count from when a request was to be sent, so that all who wait while a server stalls are counted (no
+    coordinated omission). Each prompt is sent once, in order. A model that cannot be asked by several threads at once, as any
+    that runs in this process, is a queue: one request is answered after the other, and waiting counts. An object says that it can
+    by an attribute `concurrency`, a number.
+
     *Limits.* Seconds hold for one machine. With `relative_to=Calibration()` the limit is a multiple of a matrix product that is
     timed on the same device before and after the requests, and moves with the machine: `limit=40` are 40 products.
     The value stays in seconds; the message says what the product took.
@@ -62,8 +70,9 @@ def assert_latency_below(
         metric: which time.
         relative_to: what the limit is a multiple of; None: a second.
         task: what is asked; None: up to 32 tokens that follow the text.
-        warmup: requests before the first that counts.
-        rounds: how often each prompt is asked; with 1, what disturbs the machine counts too.
+        warmup: requests before the first that counts, one after the other.
+        rounds: how often each prompt is asked, 3 times by default; with 1, as under load, what disturbs the machine counts too.
+        arrival: when requests are sent; None: each when the one before it is answered.
         confidence: None judges these requests; 0.95 demands that the upper bound of the quantile, by order statistics, clears
             the limit (59 prompts at least for the p95, 299 for the p99).
         budget: how long it may take, such as "5min"; None: as the session says. Times are not kept for a later run.
@@ -80,7 +89,7 @@ def assert_latency_below(
         >>> assert_latency_below(llm, "prompts.jsonl", 0.5, metric="time_to_first_token")  # doctest: +SKIP
     """
     claim = Limit.below(limit, confidence=confidence)
-    made = Latency(metric, quantile, task, warmup, rounds)
+    made = Latency(metric, quantile, task, warmup, rounds, arrival)
     return _gate_time(model, data, made, claim, relative_to)
 
 
@@ -94,7 +103,7 @@ def assert_throughput_above(
     relative_to: Calibration | None = None,
     task: Generate | None = None,
     warmup: int = 2,
-    rounds: int = 3,
+    rounds: int | None = None,
     confidence: float | None = None,
     budget: TimeBudget | None = None,
 ) -> Measurement:
@@ -111,7 +120,7 @@ def assert_throughput_above(
         relative_to: as there, and the three that follow.
         task: what is asked.
         warmup: requests that do not count.
-        rounds: how often each prompt is asked.
+        rounds: how often each prompt is asked, 3 times by default.
         confidence: None judges these requests; 0.95 demands proof for requests like these (jackknife, ten at least).
         budget: how long it may take, as there.
 

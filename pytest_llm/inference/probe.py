@@ -1,4 +1,5 @@
-"""The edge that holds the clock: single requests, one after the other, as one user of the model would make them.
+"""The edge that holds the clock: single requests, one after the other, as one user of the model would make them, or at set times,
+as many users do.
 
 Nothing is batched, remembered or shared among processes here. Requests that do not count come first. Before each request a GPU
 finishes what it was given, and a request ends when its text is there, on the host. Python's garbage is collected before each
@@ -10,8 +11,8 @@ from __future__ import annotations
 import gc
 import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -20,6 +21,7 @@ from pytest_llm.data.example import Example
 from pytest_llm.errors import BudgetError, MisuseError
 from pytest_llm.inference.checks import lacking
 from pytest_llm.inference.engine import ask_here
+from pytest_llm.inference.open_loop import at_set_times, pause
 from pytest_llm.inference.time_budget import note_answers, refuse_overrun
 from pytest_llm.inference.writing import prompt_of
 from pytest_llm.metrics.efficiency import RequestTimes, Time
@@ -30,7 +32,8 @@ from pytest_llm.tasks.prompt import Prompt
 from pytest_llm.tasks.timed import Timed
 
 Listener: TypeAlias = "Callable[[], None] | None"
-Ask: TypeAlias = Callable[[str, Listener], None]
+Ask: TypeAlias = Callable[[str, Listener], "int | None"]
+"""Ask once; the number of tokens that were written, where the model says so by itself."""
 
 
 def clock() -> float:
@@ -40,12 +43,14 @@ def clock() -> float:
 
 @dataclass(frozen=True, slots=True)
 class Stamps:
-    """One request: seconds from its beginning."""
+    """One request: seconds from its beginning, which is when it was to be sent."""
 
     first: float
     last: float
     whole: float
     tokens: int
+    waited: float = 0.0
+    """Until it was sent."""
 
 
 def time_requests(model: AnyModel, examples: Sequence[Example], task: Timed) -> list[RequestTimes]:
@@ -59,22 +64,47 @@ def time_requests(model: AnyModel, examples: Sequence[Example], task: Timed) -> 
     for number in range(task.warmup):
         ask(prompts[number % len(prompts)], None)
     found: list[list[Stamps]] = [[] for _ in prompts]
+    due = [math.nan] * len(prompts) if task.arrival is None else task.arrival.send_times(len(prompts)).tolist()
 
     def times_of(place: int) -> RequestTimes:
-        return _times(found[place], prompt_length(model, prompts[place]) if task.tokens else None)
+        length = prompt_length(model, prompts[place]) if task.tokens else None
+        return replace(_times(found[place], length), due=due[place])
+
+    def request(place: int, since: float | None = None) -> None:
+        refuse_overrun()
+        found[place].append(timed(model, ask, prompts[place], tokens=task.tokens, since=since))
+        note_answers(1, kept=False)
 
     try:
-        for number in range(task.rounds):
+        if task.arrival is None:
+            _in_rounds(task.how_often, len(prompts), request)
+        else:
             gc.collect()
-            # forwards, then backwards: a machine that grows slower does so for the first and the last prompt alike
-            for place in range(len(prompts)) if number % 2 == 0 else reversed(range(len(prompts))):
-                refuse_overrun()
-                found[place].append(timed(model, ask, prompts[place], tokens=task.tokens))
-                note_answers(1, kept=False)
+            began = clock()
+            at_set_times(
+                [began + moment for moment in due],
+                lambda place: request(place, began + due[place]),
+                at_once=min(task.arrival.connections, asked_at_once(model)),
+                clock=clock,
+                pause=pause,
+            )
     except BudgetError as error:
         error.outputs = {place: times_of(place) for place, stamps in enumerate(found) if stamps}
         raise
     return [times_of(place) for place in range(len(prompts))]
+
+
+def _in_rounds(rounds: int, count: int, request: Callable[[int], None]) -> None:
+    for number in range(rounds):
+        gc.collect()
+        # forwards, then backwards: a machine that grows slower does so for the first and the last prompt alike
+        for place in range(count) if number % 2 == 0 else reversed(range(count)):
+            request(place)
+
+
+def asked_at_once(model: object) -> int:
+    """By how many threads a model may be asked at once: what it says by its attribute `concurrency`, else one."""
+    return int(getattr(model, "concurrency", 1))
 
 
 def time_in_turn(
@@ -103,15 +133,27 @@ def time_in_turn(
     return seconds
 
 
-def timed(model: AnyModel, ask: Ask, prompt: str, *, tokens: bool) -> Stamps:
-    """One request under the clock."""
+def timed(model: AnyModel, ask: Ask, prompt: str, *, tokens: bool, since: float | None = None) -> Stamps:
+    """One request under the clock.
+
+    Args:
+        model: what is asked.
+        ask: how.
+        prompt: a text.
+        tokens: note when they came.
+        since: what times are counted from, a reading of `clock`: when the request was to be sent. None: when it is sent.
+    """
     stamps: list[float] = []
     synchronise(model)
-    began = clock()
-    ask(prompt, (lambda: stamps.append(clock())) if tokens else None)
+    sent = clock()
+    written = ask(prompt, (lambda: stamps.append(clock())) if tokens else None)
     ended = clock()
+    if written is not None and stamps:
+        # a piece is no token here: the last token is there when the answer is, as vLLM counts its time per output token
+        stamps.append(ended)
+    began = sent if since is None else since
     first, last = (stamps[0] - began, stamps[-1] - began) if stamps else (math.nan, math.nan)
-    return Stamps(first, last, ended - began, len(stamps))
+    return Stamps(first, last, ended - began, len(stamps) if written is None else written, sent - began)
 
 
 def requests_to(model: AnyModel, decoding: Decoding, *, tokens: bool) -> Ask:
@@ -167,8 +209,14 @@ def synchronise(model: object) -> None:
         getattr(torch, kind).synchronize(*([model.device] if kind == "cuda" else []))  # type: ignore[attr-defined]
 
 
-def _read(model: object, pieces: Any, listen: Listener) -> None:
-    for piece in pieces:
+def _read(model: object, pieces: Iterable[object], listen: Listener) -> int | None:
+    """What a stream returns at its end, where it is a generator that counts its tokens."""
+    left = iter(pieces)
+    while True:
+        try:
+            piece = next(left)
+        except StopIteration as end:
+            return end.value if isinstance(end.value, int) else None
         _text(model, piece)
         if listen is not None:
             listen()
@@ -180,8 +228,8 @@ def _text(model: object, given: object) -> None:
 
 
 def _times(stamps: Sequence[Stamps], prompt_tokens: int | None = None) -> RequestTimes:
-    first, last, whole, tokens = (
+    first, last, whole, tokens, waited = (
         np.array([getattr(stamp, name) for stamp in stamps], dtype=np.float64)
-        for name in ("first", "last", "whole", "tokens")
+        for name in ("first", "last", "whole", "tokens", "waited")
     )
-    return RequestTimes(first, last, whole, tokens, prompt_tokens)
+    return RequestTimes(first, last, whole, tokens, prompt_tokens, waited=waited)

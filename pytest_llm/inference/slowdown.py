@@ -21,8 +21,8 @@ from pytest_llm.recording import record_measurement
 from pytest_llm.replaying import replaying
 from pytest_llm.statistics.jackknife import Estimate, FloatArray
 from pytest_llm.statistics.latency import block_medians, compare_blocks, smallest_caught
+from pytest_llm.tasks.counts import check_counts
 from pytest_llm.tasks.generate import Generate
-from pytest_llm.tasks.timed import check_counts
 
 
 def measure_slowdown(

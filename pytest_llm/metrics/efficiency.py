@@ -1,10 +1,11 @@
 """Efficiency: how long single requests take, how many tokens a second that is, and how much memory they need.
 
-Of one request, with its beginning at 0, the first of its n tokens at f, the last at l and the whole answer at e:
+Of one request, with its beginning at 0 (when it was sent, or under load when it was to be sent), the first of its n tokens at f,
+the last at l and the whole answer at e:
 
     latency                e                    seconds
     time_to_first_token    f                    seconds
-    time_per_output_token  (l − f) / (n − 1)    seconds; what vLLM calls TPOT
+    time_per_output_token  (l − f) / (n − 1)    seconds; what vLLM calls TPOT (where pieces are no tokens, l is e, as there)
     prefill_throughput     Σ prompt tokens / Σ f             tokens a second
     decoding_throughput    Σ (n − 1) / Σ (l − f)             tokens a second
     peak_…_memory          weights + most in use at once during a request − in use before it     bytes
@@ -18,7 +19,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal, TypeAlias
 
 import numpy as np
@@ -26,8 +27,10 @@ import numpy as np
 from pytest_llm.data.example import Example
 from pytest_llm.errors import MisuseError
 from pytest_llm.metrics.comparison import ratio
+from pytest_llm.metrics.load import ALIKE, load_overview
 from pytest_llm.statistics.jackknife import FloatArray, Scale
 from pytest_llm.statistics.latency import QuantileEstimate, autocorrelation, fewest_for, quantile
+from pytest_llm.tasks.arrival import Arrival
 from pytest_llm.tasks.generate import Generate
 from pytest_llm.tasks.timed import Place, Timed, Watched
 
@@ -35,8 +38,6 @@ Time: TypeAlias = Literal["latency", "time_to_first_token", "time_per_output_tok
 Phase: TypeAlias = Literal["prefill", "decoding"]
 
 TIMES = ("latency", "time_to_first_token", "time_per_output_token")
-ALIKE = 0.2
-"""Above this autocorrelation of neighbouring requests, bounds that take them for independent are too narrow."""
 _NO_TIME = (
     "a request without a time took none that the clock could see, or wrote fewer tokens than it takes: one for the first "
     "token's time, two for the time per token (drop the prompt, or find out why the model stops there)"
@@ -54,6 +55,10 @@ class RequestTimes:
     tokens: FloatArray
     """How many tokens were written; 0 where nobody looked."""
     prompt_tokens: int | None = None
+    due: float = math.nan
+    """When the request was to be sent: seconds from the first one; NaN where each waits for the one before it."""
+    waited: FloatArray = field(default_factory=lambda: np.zeros(1))
+    """Until it was sent: no connection was free."""
 
     @property
     def per_token(self) -> FloatArray:
@@ -81,7 +86,8 @@ class Latency:
     quantile: float = 0.95
     generate: Generate | None = None
     warmup: int = 2
-    rounds: int = 3
+    rounds: int | None = None
+    arrival: Arrival | None = None
 
     counts: ClassVar[str] = "requests"
     lower_is_better: ClassVar[bool] = True
@@ -100,8 +106,8 @@ class Latency:
 
     @property
     def task(self) -> Timed:
-        given = {} if self.generate is None else {"generate": self.generate}
-        return Timed(**given, tokens=self.of != "latency", warmup=self.warmup, rounds=self.rounds)
+        timed = Timed(tokens=self.of != "latency", warmup=self.warmup, rounds=self.rounds, arrival=self.arrival)
+        return timed if self.generate is None else replace(timed, generate=self.generate)
 
     def signature(self, window: int | None = None) -> str:
         return f"{self.name}|unit:s"
@@ -137,6 +143,8 @@ class Latency:
         values = np.array([output.seconds(self.of) for output in outputs])
         shown = [(f"p{100 * q:g}", quantile(values, q)) for q in (0.5, 0.9, 0.95, 0.99) if len(values) >= fewest_for(q)]
         line = ", ".join(f"{name} {value:.4g} s" for name, value in [*shown, ("longest", float(np.max(values)))])
+        if self.arrival is not None:
+            return f"{line}\n{load_overview(self.arrival, outputs, values)}"
         seconds = np.array([output.whole for output in outputs])
         if seconds.shape[1] < 2 or not (seconds > 0).all():
             return line
@@ -159,7 +167,7 @@ class Throughput:
     phase: Phase = "decoding"
     generate: Generate | None = None
     warmup: int = 2
-    rounds: int = 3
+    rounds: int | None = None
 
     counts: ClassVar[str] = "tokens"
     lower_is_better: ClassVar[bool] = False
@@ -176,8 +184,8 @@ class Throughput:
 
     @property
     def task(self) -> Timed:
-        given = {} if self.generate is None else {"generate": self.generate}
-        return Timed(**given, tokens=True, warmup=self.warmup, rounds=self.rounds)
+        timed = Timed(tokens=True, warmup=self.warmup, rounds=self.rounds)
+        return timed if self.generate is None else replace(timed, generate=self.generate)
 
     def signature(self, window: int | None = None) -> str:
         return f"{self.name}|unit:tokens/s"

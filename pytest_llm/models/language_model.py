@@ -107,7 +107,10 @@ class StreamingModel(Protocol):
     """Anything that can go on with a text piece by piece; for the time to the first token. Nothing has to be inherited."""
 
     def stream(self, prompt: str, decoding: Decoding) -> Iterable[str]:
-        """The pieces of the text that follows, each as soon as it is there; one for each token, if they are to be counted."""
+        """The pieces of the text that follows, each as soon as it is there; one for each token, if they are to be counted.
+
+        A generator whose pieces are not tokens may `return` how many tokens it wrote.
+        """
 
 
 @runtime_checkable

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from pytest_llm.errors import MisuseError
+from pytest_llm.tasks.arrival import Arrival
+from pytest_llm.tasks.counts import check_counts
 from pytest_llm.tasks.generate import Generate
 
 Place: TypeAlias = Literal["host", "device"]
@@ -24,17 +26,30 @@ class Timed:
         tokens: note when each token came, not only when the whole answer was there.
         warmup: requests before the first one that counts: caches fill, kernels are chosen, clocks speed up.
         rounds: how often each prompt is asked, in rounds over all prompts, forwards and backwards in turn. The median
-            of the rounds is the prompt's time: what disturbed the machine in one of them does not count.
+            of the rounds is the prompt's time: what disturbed the machine in one of them does not count. None: 3 rounds, or
+            1 where requests arrive at set times.
+        arrival: when requests are sent, in the order of the prompts; None: each when the one before it is answered. A time
+            is then counted from when its request was to be sent.
     """
 
     generate: Generate = field(default_factory=_writing)
     tokens: bool = False
     warmup: int = 2
-    rounds: int = 3
+    rounds: int | None = None
+    arrival: Arrival | None = None
 
     def __post_init__(self) -> None:
         _check(self.generate)
-        check_counts(warmup=(self.warmup, 0), rounds=(self.rounds, 1))
+        if not (self.arrival is None or isinstance(self.arrival, Arrival)):
+            raise MisuseError(
+                f"arrival={self.arrival!r}: expected Arrival(rate=…), or None for one request after the other"
+            )
+        check_counts(warmup=(self.warmup, 0), rounds=(self.how_often, 1))
+        if self.arrival is not None and self.how_often > 1:
+            raise MisuseError(
+                f"rounds={self.rounds}: requests that arrive at set times are sent once each, since a median of rounds would hide "
+                f"who had to wait; give more prompts instead"
+            )
         if self.tokens and self.generate.beams > 1:
             raise MisuseError(
                 f"beams={self.generate.beams}: no token of a beam search is certain before the last, so it has no first "
@@ -42,8 +57,16 @@ class Timed:
             )
 
     @property
+    def how_often(self) -> int:
+        """Each prompt is asked."""
+        if self.rounds is not None:
+            return self.rounds
+        return 3 if self.arrival is None else 1
+
+    @property
     def signature(self) -> str:
-        return f"rounds:{self.rounds}|warmup:{self.warmup}|{self.generate.signature}"
+        when = f"rounds:{self.how_often}" if self.arrival is None else self.arrival.signature
+        return f"{when}|warmup:{self.warmup}|{self.generate.signature}"
 
 
 @dataclass(frozen=True)
@@ -74,10 +97,3 @@ class Watched:
 def _check(generate: object) -> None:
     if not isinstance(generate, Generate):
         raise MisuseError(f"task={generate!r:.60}: expected Generate(…)")
-
-
-def check_counts(**counts: tuple[object, int]) -> None:
-    """Raise MisuseError for a number, given with the least that it may be, that is none or less."""
-    for name, (value, least) in counts.items():
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise MisuseError(f"{name}={value!r}: expected a whole number, at least {least}")

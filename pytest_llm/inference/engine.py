@@ -99,7 +99,9 @@ def ask(model: Any, method: str, items: Sequence[Any], **settings: Any) -> list[
         MisuseError: the method gives anything but one answer for each item.
     """
     engine = current_engine()
-    if engine.workers:
+    if engine.workers and not getattr(
+        model, "is_elsewhere", False
+    ):  # a served model is asked about many things at once anyway
         from pytest_llm.inference.processes import ask_workers
 
         return ask_workers(engine, model, method, items, settings)

@@ -204,8 +204,12 @@ def _answered_once(model: AnyModel, examples: Sequence[Example], task: Task) -> 
 
 
 def _signature(metric: Metric, model: Any, task: Task) -> str:
-    signature = metric.signature(context_length(model, task))
-    return f"{signature}|{task.signature}" if hasattr(task, "signature") else signature
+    parts = [metric.signature(context_length(model, task))]
+    if hasattr(task, "signature"):
+        parts.append(task.signature)
+    if hasattr(model, "signature_of"):  # what a server does in its own way
+        parts.append(model.signature_of(task, metric.counts))
+    return "|".join(parts)
 
 
 def _task_for(metric: Metric, task: Task | None) -> Task:

@@ -21,7 +21,12 @@ _CHARACTERS_PER_TOKEN = 4
 
 
 def least_effort(model: object) -> int:
-    """How many characters a part has at least: about 15 rows of the length that the model reads at once, for each process."""
+    """How many characters a part has at least: about 15 rows of the length that the model reads at once, for each process.
+
+    A model that computes elsewhere, where each answer may cost money, says itself how much is asked before it is kept.
+    """
+    if (own := getattr(model, "effort_at_once", None)) is not None:
+        return int(own)
     rows = _ROWS_PER_PART
     tokens = getattr(getattr(model, "budget", None), "tokens", None)
     if tokens is None and is_limited():

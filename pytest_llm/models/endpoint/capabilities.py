@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from pytest_llm.models.endpoint.echo import Echo
 
@@ -24,17 +23,6 @@ TOLERANCE = 0.2
 """Nats by which the two may differ: a prompt is read at once, a written token by itself, in half precision perhaps."""
 
 Ask = Callable[[str], Echo]
-
-
-@dataclass(frozen=True, slots=True)
-class Scoring:
-    """How a server says how probable a text's tokens are."""
-
-    way: str
-    first: bool
-    """Whether the first token of a text has a probability."""
-    follows: str
-    """What it is given: "prefix", "server", "nothing"."""
 
 
 class Unsure(Exception):

@@ -8,10 +8,12 @@ are not followed, since the key would go with them; compressed replies are not u
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from queue import SimpleQueue
 from random import Random
 from typing import TYPE_CHECKING, Any, TypeAlias
 from weakref import finalize
@@ -28,7 +30,8 @@ if TYPE_CHECKING:
 Answer: TypeAlias = "Any | Failure"
 
 THREAD = "pytest-llm-endpoint"
-MOST_BYTES = 64 * 2**20
+SILENCE = 300.0
+MOST_BYTES, MOST_OF_AN_EVENT = 64 * 2**20, 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ class Patience:
     seconds: float = 600.0
     """For a question, with all its tries."""
     connect: float = 10.0
-    silence: float = 300.0
+    silence: float = SILENCE
     """Seconds without a byte: a server that writes a long answer says nothing until it is done."""
     retries: int = 5
     most_bytes: int = MOST_BYTES
@@ -96,6 +99,56 @@ class Client:
             future.cancel()  # Ctrl-C, or a time limit of pytest's: nothing more is asked
             raise
 
+    def stream(self, question: Question) -> Iterator[str | Failure]:
+        """The data of each server-sent event of the answer; the last one may be a failure. It is asked once, never again."""
+        portal, http = self._open()
+        heard: SimpleQueue[str | Failure | None] = SimpleQueue()
+        future = portal.start_task_soon(self._pump, http, question, heard.put)
+        try:
+            while (event := heard.get()) is not None:
+                yield event
+        finally:
+            future.cancel()
+
+    async def _pump(
+        self, http: httpx2.AsyncClient, question: Question, put: Callable[[str | Failure | None], None]
+    ) -> None:
+        import anyio
+
+        try:
+            with anyio.fail_after(self.patience.seconds):
+                await self._events(http, question, put)
+        except Failure as failure:
+            put(failure)
+        except TimeoutError:
+            put(Failure(f"no end within {self.patience.seconds:g} s"))
+        except Exception as error:  # whatever it is: who waits must not wait for ever
+            put(Failure(f"asking it failed ({type(error).__name__})"))
+        finally:
+            put(None)
+
+    async def _events(
+        self, http: httpx2.AsyncClient, question: Question, put: Callable[[str | Failure | None], None]
+    ) -> None:
+        key = self.key()
+        headers = {"Accept": "text/event-stream", "Accept-Encoding": "identity", **key.header}
+        with failures_of_http(key):
+            url = self.base + question.path
+            async with http.stream("POST", url, json=question.body, headers=headers) as response:
+                kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+                if response.status_code != 200 or kind != "text/event-stream":
+                    body = await self._body(response)
+                    refuse_status(response, body, key)
+                    raise Failure(
+                        f"it answers with {key.cleaned(kind) or 'no content type'}, not a stream: {said(body, key)}"
+                    )
+                lines = Lines()
+                async for part in self._parts(response):
+                    for event in lines.events(part):
+                        if key.is_in(event):
+                            raise Failure("its answer repeats the key, so it is not looked at")
+                        put(event)
+
     def _open(self) -> tuple[BlockingPortal, httpx2.AsyncClient]:
         """The way into the loop's thread, and the connections there; both end with this object."""
         if self._opened is None:
@@ -113,6 +166,7 @@ class Client:
                 limits=httpx2.Limits(max_connections=self.concurrency, max_keepalive_connections=self.concurrency),
                 follow_redirects=False,
                 trust_env=self.proxied,
+                verify=_certificates(self.base),
             )
             _keep_headers_out_of_logs()
             stack = ExitStack()
@@ -199,15 +253,41 @@ class Client:
 
     async def _body(self, response: httpx2.Response) -> bytes:
         """The bytes of a reply, as they are sent."""
+        return b"".join([part async for part in self._parts(response)])
+
+    async def _parts(self, response: httpx2.Response) -> AsyncIterator[bytes]:
         if response.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
             raise Failure("its answer is compressed, which nobody asked for")
-        parts, size = [], 0
+        size = 0
         async for part in response.aiter_raw():
             size += len(part)
             if size > self.patience.most_bytes:
                 raise Failure(f"its answer has more than {self.patience.most_bytes:,} bytes")
-            parts.append(part)
-        return b"".join(parts)
+            yield part
+
+
+class Lines:
+    """Server-sent events, from bytes in any pieces."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._data: list[str] = []
+
+    def events(self, part: bytes) -> Iterator[str]:
+        """The data of each event that is complete with this part."""
+        *lines, self._rest = (self._rest + part).split(b"\n")
+        if len(self._rest) > MOST_OF_AN_EVENT:
+            raise Failure(f"an event of the stream has more than {MOST_OF_AN_EVENT:,} bytes")
+        for line in lines:
+            field, _, value = line.rstrip(b"\r").partition(b":")
+            if field == b"data":
+                try:
+                    self._data.append(value.removeprefix(b" ").decode())
+                except UnicodeDecodeError:
+                    raise Failure("an event of the stream is no UTF-8") from None
+            elif not field and not value and self._data:
+                data, self._data = "\n".join(self._data), []
+                yield data
 
 
 def refuse_status(response: httpx2.Response, body: bytes, key: Key) -> None:
@@ -251,6 +331,11 @@ def failures_of_http(key: Key) -> Iterator[None]:
         reason = key.cleaned(str(error)) or type(error).__name__
         again = not isinstance(error, httpx2.UnsupportedProtocol | httpx2.LocalProtocolError)
         raise Failure(f"the connection failed ({type(error).__name__}: {reason})", again=again) from None
+
+
+def _certificates(base: str) -> ssl.SSLContext | bool:
+    """Whom to trust: those whom the library trusts, or where nothing is encrypted nobody, since to load them takes 0.1 s."""
+    return True if base.startswith("https://") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 class _NotOurs(logging.Filter):

@@ -40,20 +40,20 @@ class Echo:
     """Its log-probability, if it is one token."""
 
 
-def body(model: str, prompt: str, *, top: int = 1) -> dict[str, Any]:
+def body(model: str, prompt: str) -> dict[str, Any]:
     """The request. One token is written: some servers refuse to write none, others take none for as many as they can."""
     return {
         "model": model,
         "prompt": prompt,
         "echo": True,
-        "logprobs": top,
+        "logprobs": 1,
         "max_tokens": 1,
         "temperature": 0,
         "seed": 0,
     }
 
 
-def read_echo(reply: Any, prefix: str, asked: str) -> Echo:
+def read(reply: Any, prefix: str, asked: str) -> Echo:
     """The tokens of the text that was asked about.
 
     Args:
@@ -85,7 +85,7 @@ def read_echo(reply: Any, prefix: str, asked: str) -> Echo:
             f"it counts {usage.prompt_tokens} tokens in the prompt and {usage.completion_tokens} that it wrote, but lists "
             f"{len(pieces)}"
         )
-    begin, follows = _beginning(pieces[:count], prefix, asked, hidden=hidden == 1)
+    begin, follows = beginning(pieces[:count], prefix, asked, hidden=hidden == 1)
     scores = [_score(value, place) for place, value in enumerate(given[:count])]
     if follows == "nothing":
         scores[0] = None  # whatever stands there: no probability is given nothing
@@ -105,17 +105,44 @@ def _score(value: object, place: int) -> float | None:
     return log_probability(value, f"the log-probability of token {place}")
 
 
-def _beginning(pieces: Sequence[str], prefix: str, asked: str, *, hidden: bool) -> tuple[int, str]:
-    """At which token the text begins, and what stands before it."""
-    if hidden:  # one token that is counted is not listed: it can only be the one that begins the text
+def beginning(
+    pieces: Sequence[str], prefix: str, asked: str, *, hidden: bool = False, first_is_unknown: bool = False
+) -> tuple[int, str]:
+    """At which token the text begins, and what stands before it.
+
+    Args:
+        pieces: the tokens of the prompt.
+        prefix: what was put in front.
+        asked: the text.
+        hidden: one token is counted, but not listed: it can only be the one that begins texts.
+        first_is_unknown: nobody says how the first token is written.
+
+    Raises:
+        WrongReply: these are not the tokens of the text.
+    """
+    if hidden:
         if covers(pieces, asked):
             return 0, "prefix" if prefix else "server"
         raise WrongReply("its tokens do not give back the text")
     if prefix:
         for begin in range(1, len(pieces)):
-            if "".join(pieces[:begin]) in (prefix, "") and covers(pieces[begin:], asked):
+            front = "".join(pieces[:begin])
+            if (front in (prefix, "") or (first_is_unknown and prefix.endswith(front))) and covers(
+                pieces[begin:], asked
+            ):
                 return begin, "prefix"
         raise WrongReply(f"its tokens do not give back the prefix {prefix!r} and the text, with a cut between them")
+    if first_is_unknown:
+        if covers(pieces[1:], asked):
+            return 1, "server"
+        rest = "".join(pieces[1:])
+        if (
+            asked.endswith(rest)
+            and len(rest) < len(asked)
+            and covers([asked[: len(asked) - len(rest)], *pieces[1:]], asked)
+        ):
+            return 0, "nothing"
+        raise WrongReply("its tokens do not give back the text")
     if covers(pieces, asked):
         return 0, "nothing"
     if len(pieces) > 1 and covers(pieces[1:], asked):
@@ -127,7 +154,8 @@ def covers(pieces: Sequence[str], whole_text: str) -> bool:
     """Whether these are the tokens of a text, in order and none left out.
 
     A character of several bytes may be spread over tokens, which servers show as "", "\\ufffd" or "bytes:\\x…": so much of the text
-    may be missing as such tokens can hold, where it is not ASCII, and nothing else.
+    may be missing as such tokens can hold, where it is not ASCII, and nothing else but the space before a word, which tokenizers
+    of the SentencePiece family leave out when a token is written alone.
     """
     place, loose, missing = 0, 0, 0
     for piece in pieces:
@@ -135,9 +163,9 @@ def covers(pieces: Sequence[str], whole_text: str) -> bool:
         loose += plain != piece or not piece
         found = whole_text.find(plain, place)
         skipped = whole_text[place:found]
-        if found < 0 or any(character.isascii() for character in skipped):
+        if found < 0 or (skipped != " " and any(character.isascii() for character in skipped)):
             return False
-        missing += len(skipped.encode())
+        missing += 0 if skipped == " " else len(skipped.encode())
         place = found + len(plain)
     rest = whole_text[place:]
     if any(character.isascii() for character in rest):
@@ -151,8 +179,10 @@ def _refuse_offsets(told: Any, count: int) -> None:
     offsets = told.get("text_offset")
     if offsets is None:
         return
-    places = [whole(offset, "a text_offset") for offset in listed(offsets, "text_offset")]
-    if len(places) != count:
-        raise WrongReply(f"there are {count} tokens, but {len(places)} text_offsets")
+    if len(listed(offsets, "text_offset")) != count:
+        raise WrongReply(f"there are {count} tokens, but {len(offsets)} text_offsets")
+    if all(offset == -1 for offset in offsets):
+        return  # SGLang does not know them
+    places = [whole(offset, "a text_offset") for offset in offsets]
     if any(after < before for before, after in pairwise(places)):
         raise WrongReply("its text_offsets go backwards")

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any, TypeVar
+import hashlib
+import json
+import math
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from typing import Any
 
 from pytest_llm.data.provenance import Identity, Provenance
 from pytest_llm.errors import MisuseError
-from pytest_llm.models.endpoint import echo
 from pytest_llm.models.endpoint.address import read_address
-from pytest_llm.models.endpoint.capabilities import Scoring, Unsure, check_against_itself
-from pytest_llm.models.endpoint.client import Client, Patience, Question
-from pytest_llm.models.endpoint.key import Key, key_for
-from pytest_llm.models.endpoint.reading import WrongReply, listed, member, text
-from pytest_llm.models.endpoint.retrying import Failure
-from pytest_llm.models.endpoint.usage import Usage, usage_of
+from pytest_llm.models.endpoint.client import SILENCE, Patience, Question
+from pytest_llm.models.endpoint.scoring import Scorer
+from pytest_llm.models.endpoint.server import Server
+from pytest_llm.models.endpoint.streaming import read_stream
+from pytest_llm.models.endpoint.usage import Usage
 from pytest_llm.models.endpoint.writing import Conversation, Mode, read_text, request
+from pytest_llm.tasks.choose import Choose
 from pytest_llm.tasks.decoding import Decoding
-
-Read = TypeVar("Read")
-_REMEDY = "; some servers need prefix=, the text of the token that begins texts (BOS)"
+from pytest_llm.tasks.score import PairScore, Score
 
 
 class Endpoint:
     """A model that a server has, asked by the API of OpenAI. Nothing is asked before a test does.
+
+    What a server answers is remembered for the session, as any model's answers are. On disk it is kept only with `cache_as`: the
+    same name may stand for other weights tomorrow, and nobody can tell from outside.
 
     Args:
         url: `http://host:port/v1`, with `#name` for the model's name; see `address`.
@@ -35,6 +37,8 @@ class Endpoint:
             chat API in either mode, with the server's own template.
         prefix: text of the token that begins texts (BOS), such as "<|im_start|>", where the server does not put it in front
             itself. Without either the first token of a text has no probability.
+        cache_as: your word for the weights behind the name, such as a revision: while it stays, and what the server says of itself,
+            answers of earlier sessions are taken from disk. In an address `#name@revision`.
         concurrency: how many questions are under way at once.
         timeout: seconds for a question, tries included.
         retries: how often a question is asked again after a failure that may pass (HTTP 429 and 5xx, a lost connection, an
@@ -44,6 +48,9 @@ class Endpoint:
         MisuseError: an address that is none, or has a key in it; a setting out of range.
     """
 
+    is_elsewhere = True
+    """It computes in no process of ours: more of them would not make it faster."""
+
     def __init__(
         self,
         url: str,
@@ -52,45 +59,45 @@ class Endpoint:
         key_from: str | None = None,
         mode: Mode = "completions",
         prefix: str | None = None,
+        cache_as: str | None = None,
         concurrency: int = 8,
         timeout: float = 600.0,
         retries: int = 5,
     ) -> None:
         self.address = read_address(url)
-        if model is not None and self.address.model not in (None, model):
-            raise MisuseError(f"model={model!r}, but the address ends with #{self.address.model}: leave either out")
+        _refuse_both("model", model, self.address.model)
+        _refuse_both("cache_as", cache_as, self.address.revision)
         told = self.address.settings
-        self._asked_model = model or self.address.model
-        self.key_from = key_from or told.get("key_from")
-        self.mode: Mode = told.get("mode", mode)  # type: ignore[assignment]  # checked below
-        self.prefix = prefix if prefix is not None else told.get("prefix", "")
+        self.mode: Mode = told.get("mode", mode)  # type: ignore[assignment]  # checked in the next line
         if self.mode not in ("completions", "chat"):
             raise MisuseError(f"mode={self.mode!r}: expected 'completions' or 'chat'")
+        self.prefix = prefix if prefix is not None else told.get("prefix", "")
+        self.cache_as = cache_as or self.address.revision
         for name, value, least in (("concurrency", concurrency, 1), ("retries", retries, 0)):
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise MisuseError(f"{name}={value!r}: expected a whole number, at least {least}")
-        if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout < float("inf"):
+        if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout < math.inf:
             raise MisuseError(f"timeout={timeout!r}: expected a number of seconds above 0")
-        self._settings = (concurrency, Patience(seconds=timeout, silence=min(timeout, 300.0), retries=retries))
-        self.usage = Usage()
+        self.concurrency = concurrency
+        patience = Patience(seconds=timeout, silence=min(timeout, SILENCE), retries=retries)
+        self._made_of = (model or self.address.model, key_from or told.get("key_from"), concurrency, patience)
         self._start()
 
     def _start(self) -> None:
-        concurrency, patience = self._settings
-        self._client = Client(self.address.base, self._key, concurrency, patience, proxied=not self.address.is_loopback)
-        self._name: str | None = None
-        self._scoring: Scoring | None = None
+        self._server = Server(self.address, *self._made_of)
+        self._scorer = Scorer(self._server)
 
     def __getstate__(self) -> dict[str, Any]:
         """Without its connections, which another process has to make for itself."""
-        return {name: value for name, value in vars(self).items() if name != "_client"}
+        return {name: value for name, value in vars(self).items() if name not in ("_server", "_scorer")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
         self._start()
 
     def __repr__(self) -> str:
-        return f"Endpoint({f'{self.address.base}#{self._asked_model or str()}'.rstrip('#')!r})"
+        named = f"#{self._made_of[0]}" if self._made_of[0] else ""
+        return f"Endpoint({self.address.base + named!r})"
 
     @property
     def name(self) -> str:
@@ -99,21 +106,67 @@ class Endpoint:
         Raises:
             MisuseError: no name was given, and the server has several models, or none.
         """
-        if self._name is None:
-            self._name = self._asked_model or self._only_model()
-        return self._name
+        return self._server.name
 
     @property
     def provenance(self) -> Provenance:
-        return Provenance(f"{self.name} at {self.address.host}")
+        revision = f"@{self.cache_as}" if self.cache_as else ""
+        return Provenance(f"{self.name}{revision} at {self.address.host}")
+
+    @property
+    def usage(self) -> Usage:
+        """How often the server was asked, and how many tokens it counted."""
+        return self._server.usage
+
+    @property
+    def effort_at_once(self) -> int:
+        """Characters that are asked about before their answers are put on disk: some rounds of what is under way at once."""
+        return 2048 * self.concurrency
 
     def identity(self) -> Identity:
-        """Nobody can tell from outside what weights a server has."""
-        return Identity()
+        """Nobody can tell from outside what weights a server has: what `cache_as` says of them, and how a text was cut."""
+        cut = self._scorer.cut
+        return Identity(
+            _digest(self.name, self.cache_as) if self.cache_as else "", "" if cut is None else f"cut-{_digest(*cut)}"
+        )
 
     def fingerprint(self) -> Hashable:
         """What tells this model from others, in this session."""
-        return ("endpoint", self.address.base, self.name, self.mode, self.prefix)
+        return ("endpoint", self.address.base, self.name, self._server.facts.details, self.mode, self.prefix)
+
+    def cache_key(self) -> str | None:
+        """What tells it from others in any session; None without `cache_as`."""
+        if self.cache_as is None:
+            return None
+        if not self._server.was_heard:
+            self.generate(
+                [_HELLO], Decoding(max_tokens=1)
+            )  # every server says in a reply what it is, if it says it at all
+        facts = self._server.facts
+        parts = [self.address.base, self.name, self.cache_as, facts.details, self._server.build, self.mode, self.prefix]
+        return hashlib.sha256(json.dumps(["endpoint", *parts]).encode()).hexdigest()
+
+    def signature_of(self, task: object, counts: str) -> str | None:
+        """What of this server a number depends on.
+
+        Args:
+            task: what it is asked to do.
+            counts: what the metric divides by, such as "bytes".
+
+        Raises:
+            MisuseError: a number per word or byte, whose first token would be missing.
+        """
+        if isinstance(task, Score):
+            scoring = self._scorer.scoring(self.prefix)
+            if counts != "tokens" and not scoring.first:
+                raise MisuseError(
+                    f"the first token of each text has no probability on the server {self.address.host}, so dividing by all its "
+                    f"{counts} would flatter the model: give prefix=, the text of the token that begins texts, or measure per token"
+                )
+            return scoring.signature
+        if isinstance(task, Choose | PairScore):
+            return self._scorer.for_pairs(self.prefix).signature
+        return f"api:{self.mode}"
 
     def chat_prompt(self, messages: Sequence[Mapping[str, str]]) -> Conversation:
         """The turns of a chat, which the server puts into its own template."""
@@ -125,9 +178,20 @@ class Endpoint:
         Raises:
             MisuseError: a setting that the API has no name for; a server that does not answer, or not rightly.
         """
-        questions = [Question(*request(self.name, prompt, decoding, self.mode, {})) for prompt in prompts]
-        with self._misuse():
-            return self._read(questions, lambda _, reply: read_text(reply, decoding))
+        questions = [self._question(prompt, decoding) for prompt in prompts]
+        with self._server.said_of_it():
+            return self._server.read(questions, lambda _, reply: read_text(reply, decoding))
+
+    def stream(self, prompt: str, decoding: Decoding) -> Iterator[str]:
+        """The pieces of the text that follows, each as soon as it is there; one a token where the server sends each by itself.
+
+        It is asked once: what is timed is not asked again.
+
+        Raises:
+            MisuseError: as `generate`, and a stream that breaks off.
+        """
+        question = self._question(prompt, decoding)
+        return read_stream(self._server, question, decoding)
 
     def score(self, texts: Sequence[str]) -> list[list[float]]:
         """For each text the log-probability (natural) of each of its tokens, given those before it.
@@ -135,87 +199,37 @@ class Endpoint:
         Raises:
             MisuseError: the server cannot say it, or says what cannot be right.
         """
-        self._scores()
-        with self._misuse():
-            answers = self._echoes(texts)
-            return [self._scored(asked, answer) for asked, answer in zip(texts, answers, strict=True)]
+        _refuse_conversations(texts)
+        return self._scorer.score(texts, self.prefix)
 
-    def _scored(self, asked: str, answer: echo.Echo) -> list[float]:
-        scoring = self._scores()
-        first, *rest = answer.scores
-        if (first is not None, answer.follows) != (scoring.first, scoring.follows):
-            raise WrongReply(f"it treats the first token of {asked[:40]!r} otherwise than that of other texts")
-        found = [score for score in (rest if first is None else answer.scores) if score is not None]
-        if not found:
-            raise MisuseError(
-                f"the text {asked[:40]!r} is a single token, and {self.address.host} gives the first one no probability: "
-                f"drop it, or give prefix=, the text of the token that begins texts"
-            )
-        return found
-
-    def _scores(self) -> Scoring:
-        """How this server scores texts, found out when it is first asked."""
-        if self._scoring is None:
-            try:
-                found = check_against_itself(lambda asked: self._echoes([asked])[0])
-            except (Unsure, WrongReply) as doubt:
-                raise MisuseError(
-                    f"the log-probabilities that the server {self.address.host} gives a prompt's tokens (/completions with echo "
-                    f"and logprobs) cannot be trusted: {doubt}{'' if self.prefix else _REMEDY}"
-                ) from None
-            self._scoring = Scoring("echo", found.scores[0] is not None, found.follows)
-        return self._scoring
-
-    def _echoes(self, texts: Sequence[str]) -> list[echo.Echo]:
-        questions = [Question("/completions", echo.body(self.name, self.prefix + asked)) for asked in texts]
-        return self._read(questions, lambda place, reply: echo.read_echo(reply, self.prefix, texts[place]))
-
-    def _read(self, questions: Sequence[Question], read: Callable[[int, Any], Read]) -> list[Read]:
-        """What is read from the reply to each question.
+    def score_pairs(self, pairs: Sequence[tuple[str, str]]) -> list[list[float]]:
+        """The log-probabilities of the tokens of each continuation, given its context.
 
         Raises:
-            MisuseError: a question was not answered.
-            WrongReply: an answer is not as it should be.
+            MisuseError: as `score`; a context that is a chat, which the API gives no log-probabilities for.
         """
-        replies = self._client.ask(questions)
-        for question, reply in zip(questions, replies, strict=True):
-            if isinstance(reply, Failure) and reply.was_asked:
-                raise MisuseError(f"the server {self.address.host} did not answer {question.path}: {reply.reason}")
-        found = []
-        for place, reply in enumerate(replies):
-            self._check_model(reply)
-            found.append(read(place, reply))
-            self.usage += usage_of(reply)
-        return found
+        _refuse_conversations([context for context, _ in pairs])
+        return self._scorer.score_pairs(pairs, self.prefix)
 
-    @contextmanager
-    def _misuse(self) -> Iterator[None]:
-        """What is wrong with an answer, said of this server."""
-        try:
-            yield
-        except WrongReply as wrong:
-            raise MisuseError(f"the answer of the server {self.address.host} cannot be used: {wrong}") from None
+    def _question(self, prompt: str, decoding: Decoding) -> Question:
+        return Question(*request(self.name, prompt, decoding, self.mode, self._server.facts.neutral))
 
-    def _check_model(self, reply: Any) -> None:
-        """Raise WrongReply for the answer of another model; OpenAI adds a date to a name without one."""
-        told = text(member(reply, "model"), "the model's name")
-        if told != self.name and not told.startswith(f"{self.name}-20"):
-            raise WrongReply(f"it answers for the model {told[:80]!r}, asked was {self.name!r}")
 
-    def _only_model(self) -> str:
-        (reply,) = self._client.ask([Question("/models")])
-        if isinstance(reply, Failure):
-            raise MisuseError(
-                f"the server {self.address.host} did not say which models it has (/models): {reply.reason}"
-            )
-        with self._misuse():
-            names = [text(member(one, "id", "a model"), "its name") for one in listed(member(reply, "data"), "data")]
-        if len(names) != 1:
-            some = ", ".join(repr(name[:80]) for name in names[:5]) or "which there is none"
-            raise MisuseError(
-                f"the server {self.address.host} has {len(names)} models: end the address with #name, one of {some}"
-            )
-        return names[0]
+_HELLO = "Hello"
 
-    def _key(self) -> Key:
-        return key_for(self.address, self.key_from)
+
+def _refuse_both(name: str, given: str | None, in_address: str | None) -> None:
+    if given is not None and in_address not in (None, given):
+        raise MisuseError(f"{name}={given!r}, but the address says {in_address!r}: leave either out")
+
+
+def _refuse_conversations(texts: Sequence[str]) -> None:
+    if any(isinstance(text, Conversation) for text in texts):
+        raise MisuseError(
+            "a server's chat API gives no log-probabilities of what it is told: use chat=False, or a prompt with the template's "
+            "own tokens in it"
+        )
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]

@@ -75,8 +75,8 @@ def listed(value: object, what: str) -> Sequence[Any]:
     return value
 
 
-LARGEST = 1e-4
-"""So far above 0 a log-probability may be by rounding."""
+LARGEST, SMALLEST = 1e-4, -9999.0
+"""So far above 0 a log-probability may be by rounding; and what vLLM writes for the logarithm of 0."""
 
 
 def log_probability(value: object, what: str) -> float:
@@ -91,6 +91,8 @@ def log_probability(value: object, what: str) -> float:
         raise WrongReply(f"{what} is {number}, not finite")
     if number > LARGEST:
         raise WrongReply(f"{what} is {number:.6g}; the logarithm of a probability cannot exceed 0")
+    if number <= SMALLEST:
+        raise WrongReply(f"{what} is {number:.6g}, which stands for a token that the model holds to be impossible")
     return min(number, 0.0)
 
 

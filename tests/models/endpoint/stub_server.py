@@ -41,7 +41,7 @@ class Reply:
     content: Any = None
     status: int = 200
     headers: dict[str, str] = field(default_factory=lambda: {"Content-Type": "application/json"})
-    send: Callable[[Any, bytes], None] | None = None
+    send: Callable[[Any, bytes], object] | None = None
     """Writes the body itself, to the file and from the bytes that were meant."""
 
     @property
@@ -106,6 +106,23 @@ def off_by_one(body: Mapping[str, Any]) -> dict[str, Any]:
         tokens = told["tokens"] = told["tokens"][:-1]
         told["token_logprobs"] = [None, *(log_probability(token, token) for token in tokens[1:])]
         told["text_offset"] = told["text_offset"][:-1]
+    return answer
+
+
+def like_vllm(body: Mapping[str, Any]) -> dict[str, Any]:
+    """`prompt_logprobs` as vLLM has them, and no echo. Its numbers of tokens are their checksums."""
+    told = dict(body)
+    if told.pop("echo", False):
+        return completion({**told, "logprobs": None})
+    answer = completion(told)
+    tokens = words(body["prompt"])
+    ids = [zlib.crc32(token.encode()) for token in tokens]
+    if "prompt_logprobs" in body:
+        rows = [
+            {str(number): {"logprob": log_probability(token, before), "rank": 1, "decoded_token": token}}
+            for (before, token), number in zip(pairwise(tokens), ids[1:], strict=True)
+        ]
+        answer["choices"][0] |= {"prompt_logprobs": [None, *rows], "prompt_token_ids": ids}
     return answer
 
 

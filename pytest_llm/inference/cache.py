@@ -126,7 +126,14 @@ def cache_at(given: str, base: Path, usual: Callable[[], Path] | None, most_byte
     """
     if given == "off" or not (given or usual):
         return None
-    return Cache(usual if usual and not given else lambda: base / Path(given).expanduser(), most_bytes)
+    return Cache(usual if usual and not given else lambda: base / _expanded(given), most_bytes)
+
+
+def _expanded(given: str) -> Path:
+    try:
+        return Path(given).expanduser()
+    except RuntimeError as error:  # a user without a home, as in some containers
+        raise OSError(f"{given}: {error}") from None
 
 
 def question_of(model_key: str, model: str, request: str, policy: str, repeat: int) -> Question:

@@ -26,6 +26,9 @@ def register_writers(config: pytest.Config, about: Mapping[str, str]) -> None:
         plugins.register(NoteTaker(excerpts=bool(page)), "llm_note_taker")
     if hasattr(config, "workerinput"):
         return
+    from pytest_llm.session.termination import TerminationCatcher
+
+    plugins.register(TerminationCatcher(), "llm_termination_catcher")
     if record:
         from pytest_llm.session.run_recorder import RecordWriter
 

@@ -54,9 +54,12 @@ def path_of(config: pytest.Config, option: str, name: str) -> Path:
     """Where a file is that an option names.
 
     Raises:
-        UsageError: it is a folder.
+        UsageError: it is a folder, or nothing can be there.
     """
     path = config.invocation_params.dir / name
-    if path.is_dir():
-        raise pytest.UsageError(f"{option}: {path} is a folder; expected the name of a file")
+    try:
+        if path.is_dir():
+            raise pytest.UsageError(f"{option}: {path} is a folder; expected the name of a file")
+    except OSError as error:  # such as a name that is too long
+        raise pytest.UsageError(f"{option}: no file can be there: {error}") from None
     return path

@@ -37,8 +37,11 @@ class HistoryWriter(RowGatherer):
             UsageError: it is no folder; or nothing is measured, only judged again.
         """
         folder = config.invocation_params.dir / config.getoption("llm_history")
-        if folder.exists() and not folder.is_dir():
-            raise pytest.UsageError(f"--llm-history: {folder} is a file; expected a folder")
+        try:
+            if folder.exists() and not folder.is_dir():
+                raise pytest.UsageError(f"--llm-history: {folder} is a file; expected a folder")
+        except OSError as error:  # such as a name that is too long
+            raise pytest.UsageError(f"--llm-history: no folder can be there: {error}") from None
         if config.getoption("llm_rejudge"):
             raise pytest.UsageError(
                 "--llm-history: with --llm-rejudge nothing is measured that could be added to a history"

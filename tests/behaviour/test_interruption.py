@@ -6,6 +6,7 @@ The processes are real, and so are the signals; each run is looked at by several
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -142,3 +143,20 @@ def test_a_run_that_came_to_its_end_says_nothing(project: pytest.Pytester) -> No
 def test_of_other_tests_nothing_is_said(project: pytest.Pytester) -> None:
     project.makepyfile("def test_one(): assert 0\ndef test_two(): pass")
     project.runpytest("-p", "no:cacheprovider", "-x").stdout.no_fnmatch_line("*did not come to their end*")
+
+
+@pytest.mark.parametrize("asked", [(), ("--llm-json", "run.json")])
+def test_sigterm_is_caught_where_a_file_is_asked_for_and_while_tests_run(
+    project: pytest.Pytester, asked: tuple[str, ...]
+) -> None:
+    """What comes of it: tests/reliability/test_surroundings.py."""
+    project.makepyfile(
+        f"""
+        import signal
+
+        def test_it(llm):
+            assert (signal.getsignal(signal.SIGTERM) is signal.SIG_DFL) == {not asked}
+        """
+    )
+    project.runpytest("-p", "no:cacheprovider", *asked).assert_outcomes(passed=1)
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from pytest_llm.errors import CacheWarning
-from pytest_llm.inference.cache import Cache, question_of
+from pytest_llm.inference.cache import Cache, cache_at, question_of
 from pytest_llm.inference.cache_file import NAME, ForeignFileError
 
 QUESTION = question_of("model", "tiny-decoder", "Score()", "together", 0)
@@ -189,6 +189,16 @@ def goes_on_without(cache: Cache, reason: str) -> None:
 def test_a_folder_that_cannot_be_made_ends_in_a_warning(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     goes_on_without(Cache(lambda: tmp_path / "file" / "cache"), "Not a directory|exists")
+
+
+def test_a_user_without_a_home_has_no_folder_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr("pathlib.os.path.expanduser", lambda path: path)  # as where the system knows no such user
+    cache = cache_at("~/answers", tmp_path, None, 10**6)
+    assert cache is not None
+    with pytest.warns(CacheWarning, match="~/answers: Could not determine home"):
+        assert cache.find(QUESTION, ["text"]) == {}
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_full_disk_ends_in_a_warning_and_what_was_there_stays(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The fixture `counter`, what runs that are disturbed are forked from and held against, and the table of what was counted at the end of the session."""
+"""What suites count, as a table at the end of the session; and what runs that are disturbed are forked from and held against."""
 
 from __future__ import annotations
 

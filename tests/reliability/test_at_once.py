@@ -1,4 +1,4 @@
-"""Runs at the same time on one cache, one folder of baselines, one history, one corpus, one record: each ends right, and nothing is lost."""
+"""Runs at once on one cache, one folder of baselines, one history, one corpus, one record: each ends right, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -46,9 +46,7 @@ def test_two_at_once(forks: Forks, undisturbed: Undisturbed, counter: Counter, t
 
 
 @pytest.mark.slow
-def test_many_at_once_again_and_again(
-    forks: Forks, undisturbed: Undisturbed, counter: Counter, tmp_path: Path
-) -> None:
+def test_many_at_once_again_and_again(forks: Forks, undisturbed: Undisturbed, counter: Counter, tmp_path: Path) -> None:
     for number in range(8):
         same_project(forks, undisturbed, tmp_path / str(number), 4)
     counter("one project", "runs, four at once", {"right": 32, "torn or lost": 0})

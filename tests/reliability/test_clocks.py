@@ -1,4 +1,4 @@
-"""Clocks that are set meanwhile: no number changes, nothing takes less than no time, no budget is over because of a clock set back."""
+"""Clocks that are set meanwhile: no number changes, nothing takes less than no time, and no budget ends by a clock set back."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def disturbed(forks: Forks, undisturbed: Undisturbed, folder: Path, jumps: list[
     assert left.numbers(project) == undisturbed.numbers
 
 
-@pytest.mark.parametrize("jumps", ["a second back", *(pytest.param(one, marks=pytest.mark.slow) for one in list(JUMPS)[1:])])
-def test_clocks_that_jump(
-    forks: Forks, undisturbed: Undisturbed, counter: Counter, tmp_path: Path, jumps: str
-) -> None:
+@pytest.mark.parametrize(
+    "jumps", ["a second back", *(pytest.param(one, marks=pytest.mark.slow) for one in list(JUMPS)[1:])]
+)
+def test_clocks_that_jump(forks: Forks, undisturbed: Undisturbed, counter: Counter, tmp_path: Path, jumps: str) -> None:
     disturbed(forks, undisturbed, tmp_path / "run", JUMPS[jumps])
     counter(jumps, "runs while clocks were set", {"with the same numbers": 1, "with time below nothing": 0})

@@ -1,4 +1,4 @@
-"""SIGKILL at any moment: no file is torn, what was answered is not asked again, and the next run makes of it what it would have made."""
+"""SIGKILL at any moment: no file is torn, no answer is asked for again, and the next run makes what this one would have made."""
 
 from __future__ import annotations
 

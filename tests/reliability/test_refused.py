@@ -1,4 +1,4 @@
-"""No room on the disk, no right to write: the verdicts are said, what could not be written is said by name, and the old file stays whole."""
+"""No room on the disk, no right to write: verdicts are said, what could not be written is said by name, old files stay whole."""
 
 from __future__ import annotations
 
@@ -89,7 +89,11 @@ def test_files_that_may_grow_so_far(forks: Forks, undisturbed: Undisturbed, coun
     sizes = range(10_000, 70_000, 5_000)
     found = [full(forks, undisturbed, tmp_path, size) for size in sizes]
     assert set(found) <= {TOLD, UNHARMED}
-    counter("write", "runs whose files could not grow", {**{word: found.count(word) for word in (TOLD, UNHARMED)}, "wrong": 0})
+    counter(
+        "write",
+        "runs whose files could not grow",
+        {**{word: found.count(word) for word in (TOLD, UNHARMED)}, "wrong": 0},
+    )
 
 
 @contextmanager
@@ -123,9 +127,7 @@ def test_a_disk_that_is_full(
 
 
 @pytest.mark.slow
-def test_a_folder_that_is_read_only(
-    forks: Forks, undisturbed: Undisturbed, counter: Counter, tmp_path: Path
-) -> None:
+def test_a_folder_that_is_read_only(forks: Forks, undisturbed: Undisturbed, counter: Counter, tmp_path: Path) -> None:
     """A real one: the project is mounted so."""
     project = undisturbed.copy(tmp_path / "copy")
     place = tmp_path / "mounted" / "project"
@@ -138,7 +140,14 @@ def test_a_folder_that_is_read_only(
     assert VERDICTS in output
     assert code == NOT_WRITTEN
     assert before == undisturbed.files_before
-    for name in ("answers are not kept", "baseline llm_baselines", "--llm-json", "--llm-html", "--llm-history", "run.md"):
+    for name in (
+        "answers are not kept",
+        "baseline llm_baselines",
+        "--llm-json",
+        "--llm-html",
+        "--llm-history",
+        "run.md",
+    ):
         assert re.search(rf"{name}.*", output), name
     assert "baselines written" not in output
     counter("bind mount", "runs in a read-only folder", {TOLD: 1, "wrong": 0})

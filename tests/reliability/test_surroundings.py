@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -42,17 +41,19 @@ def test_a_signal_ends_a_run_with_its_files_written(
     counter(number.name, "runs ended by it", {"with their files written": 1, "lost": 0})
 
 
-@pytest.mark.parametrize("surrounding", ["nobody reads", pytest.param("no input", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("surrounding", ["a reader that leaves", pytest.param("no input", marks=pytest.mark.slow)])
 def test_without_a_terminal(
     forks: Forks, undisturbed: Undisturbed, counter: Counter, tmp_path: Path, surrounding: str
 ) -> None:
     """As under `| head -1`, and `<&-`."""
     project = undisturbed.copy(tmp_path / "run")
+    (project / "run.json").unlink()
     if surrounding == "no input":
         forks.run(project, state=AFTER, closed=[0])
     else:
-        forks.run(project, state=AFTER, unread=[], code=None)
+        forks.run(project, state=AFTER, read_up_to=["test_it.py ."], code=None)
     assert left.torn(project) + left.strange(project) == []
+    assert left.asked(project) > 0
     for name, (outcome, measurements) in left.numbers(project).items():
         if outcome not in ("interrupted", "not run"):
             assert (outcome, measurements) == undisturbed.numbers[name]
@@ -61,9 +62,7 @@ def test_without_a_terminal(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("home", ["unset", "unwritable", "of nobody"])
-def test_without_a_home(
-    forks: Forks, undisturbed: Undisturbed, counter: Counter, tmp_path: Path, home: str
-) -> None:
+def test_without_a_home(forks: Forks, undisturbed: Undisturbed, counter: Counter, tmp_path: Path, home: str) -> None:
     project = undisturbed.copy(tmp_path / "run")
     run = forks.run(project, "--llm-cache", "~/answers", state=AFTER, home=[home])
     assert (left.kept_files(project), left.numbers(project)) == (undisturbed.files, undisturbed.numbers)
@@ -129,7 +128,10 @@ def test_where_it_was_begun_is_gone(
     """The folder that a run was begun in is removed meanwhile; the project is elsewhere, and so are its files."""
     project, gone = undisturbed.copy(tmp_path / "run"), tmp_path / "gone"
     gone.mkdir()
-    files = [str(project / name) if name in ("cache", "run.json", "run.html", "history", "run.md") else name for name in EVERYTHING]
+    files = [
+        str(project / name) if name in ("cache", "run.json", "run.html", "history", "run.md") else name
+        for name in EVERYTHING
+    ]
     run = forks.run(
         gone, "--rootdir", str(project), str(project), *options, state=AFTER, asked=tuple(files), without_folder=[]
     )
@@ -140,11 +142,11 @@ def test_where_it_was_begun_is_gone(
 
 
 def test_paths_are_as_long_as_a_system_takes(forks: Forks, counter: Counter, tmp_path: Path) -> None:
-    """A record whose path is longer is said to be so, and loses nothing else."""
-    project = small_project(tmp_path / "project", SUITE)
-    run = forks.run(project, "--llm-json", "/".join(30 * ["folder" * 30]), code=3)
-    assert "--llm-json: " in run.output
-    assert "File name too long" in run.output
-    assert len(list(project.glob("llm_baselines/**/*.npz"))) == 3
-    assert json.loads((project / "history").glob("*.jsonl").__next__().read_text())["gates"]
-    counter("path too long", "runs", {"told by name": 1, "torn or lost": 0})
+    """A longer one is refused before anything is asked."""
+    project, options = small_project(tmp_path / "project", SUITE), ("json", "html", "history", "markdown")
+    for option in options:
+        run = forks.run(project, f"--llm-{option}", "/".join(30 * ["folder" * 30]), code=pytest.ExitCode.USAGE_ERROR)
+        assert f"--llm-{option}: no f" in run.output
+        assert "File name too long" in run.output
+    assert left.asked(project) == 0
+    counter("path too long", "runs", {"told by name": len(options), "torn or lost": 0})

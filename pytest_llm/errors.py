@@ -2,14 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
+
+_LONGEST = 2000
+"""Characters of a message: with the beginning of what was received, and the remedy at the end."""
 
 
 class MisuseError(ValueError):
-    """The caller asked for something that has no answer: the message names what was received and the remedy."""
+    """The caller asked for something that has no answer: the message names what was received and the remedy.
+
+    What was received may be anything: `str` is one line that can be printed, of 2 000 characters at most.
+    """
 
     __module__ = "pytest_llm"  # reports say pytest_llm.MisuseError, the name that people import
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        if len(text) > _LONGEST:
+            text = f"{text[: _LONGEST * 2 // 3]} … {text[-_LONGEST // 4 :]}"
+        text = " ".join(text.splitlines())
+        return text if text.isprintable() else "".join(map(_printable, text))
+
+
+def _printable(character: str) -> str:
+    """No message may take the reader's terminal; no-break spaces may stay."""
+    stays = character.isprintable() or (character.isspace() and character >= "\xa0")
+    return character if stays else repr(character)[1:-1]
+
+
+@contextmanager
+def about(name: str) -> Iterator[None]:
+    """Say in each `MisuseError` of a `with` block which file or data it is about, unless it says so."""
+    try:
+        yield
+    except MisuseError as error:
+        if name in str(error):
+            raise
+        raise MisuseError(f"{name}: {error}") from None
 
 
 class MetricWarning(UserWarning):

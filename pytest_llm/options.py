@@ -201,7 +201,7 @@ def _processes(given: str) -> int:
 
 
 def _exit_code(given: str) -> int:
-    if not given.isdecimal() or not 6 <= int(given) <= 125:
+    if not given.isdecimal() or len(given) > 3 or not 6 <= int(given) <= 125:
         raise argparse.ArgumentTypeError(
             f"{given!r}: expected a number from 6 to 125; pytest and shells use the others"
         )
@@ -209,6 +209,6 @@ def _exit_code(given: str) -> int:
 
 
 def _runs(given: str) -> int:
-    if not given.isdecimal() or int(given) < 2:
+    if not given.isdecimal() or len(given) > 9 or int(given) < 2:
         raise argparse.ArgumentTypeError(f"{given!r}: expected how often each model is asked again, at least 2 times")
     return int(given)

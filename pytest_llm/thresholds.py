@@ -85,7 +85,11 @@ class ThresholdFile:
             import tomli as tomllib
         try:
             content = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        except (
+            OSError,
+            ValueError,
+            RecursionError,
+        ) as error:  # of TOML's and UTF-8's errors, and of numbers without end
             raise MisuseError(f"llm_thresholds: cannot read {path}: {error}") from None
         tables = {}
         for key, limits in content.items():

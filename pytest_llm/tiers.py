@@ -22,7 +22,7 @@ from pytest_llm.stopping.mode import MODES, EarlyStop
 NIGHTLY = "nightly"
 """What `--llm-nightly` and the marker `llm_nightly` mean."""
 USUAL = ("pr: limit=200", "nightly:", "weekly:")
-_LINE = re.compile(r"\s*([A-Za-z][\w-]*)\s*:\s*(.*?)\s*")
+_NAME = re.compile(r"[A-Za-z][\w-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +89,10 @@ def parse_tiers(lines: Sequence[str]) -> Tiers:
 
 
 def _tier(line: str) -> Tier:
-    if (match := _LINE.fullmatch(line)) is None:
+    name, colon, given = line.strip().partition(":")
+    if not colon or not _NAME.fullmatch(name := name.strip()):
         raise MisuseError(f"{line!r}: expected a name and its settings, such as 'pr: limit=200, budget=5min'")
-    name, settings = match[1], _settings(line, filter(None, map(str.strip, match[2].split(","))))
+    settings = _settings(line, filter(None, map(str.strip, given.split(","))))
     reading: dict[str, Callable[[str], object]] = {
         "limit": lambda given: None if given == "all" else Sample(parse_sample(given).size, origin=f"tier {name}"),
         "stop": _mode,

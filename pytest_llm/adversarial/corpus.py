@@ -145,8 +145,8 @@ def read_corpus(path: Path) -> dict[str, Entry]:
             continue
         try:
             entry = entry_of(line)
-        except (MisuseError, ValueError, KeyError, TypeError) as error:
-            said = f"{type(error).__name__}: {error}" if isinstance(error, KeyError | TypeError) else str(error)
+        except (MisuseError, ValueError, KeyError, TypeError, RecursionError) as error:
+            said = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
             raise MisuseError(f"{path}:{number}: no counter-example of this version: {said}") from None
         if entry.id in found and found[entry.id].line() != entry.line():
             raise MisuseError(f"{path}:{number}: {entry.id} is there twice, and not the same: keep one of the lines")

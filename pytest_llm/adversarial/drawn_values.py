@@ -54,11 +54,9 @@ def restored(kind: Drawn, data: Mapping[str, Any]) -> object:
     Raises:
         MisuseError: this version makes such a value otherwise.
     """
-    if kind == "value":
-        return data["value"]
     try:
-        return _CLASSES[kind](**data)
-    except TypeError as error:
+        return data["value"] if kind == "value" else _CLASSES[kind](**data)
+    except (KeyError, TypeError, AttributeError) as error:
         raise MisuseError(f"no {kind} of this version: {error}") from None
 
 

@@ -195,10 +195,14 @@ def _array(packed: zipfile.ZipFile, name: str, kind: str, dimensions: int) -> ND
     Raises:
         ValueError, KeyError: it is not there, or is another kind of array.
     """
-    with packed.open(f"{name}.npy") as member:
+    if (info := packed.getinfo(f"{name}.npy")).compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ValueError(f"{name!r} is packed by method {info.compress_type}")
+    size = info.file_size
+    with packed.open(info) as member:
         if (version := np.lib.format.read_magic(member)) != (1, 0):
             raise ValueError(f"{name!r} is an array of version {version}")
         shape, by_columns, dtype = np.lib.format.read_array_header_1_0(member)
         if by_columns or dtype.kind != kind or len(shape) != dimensions:
             raise ValueError(f"{name!r} is an array of {dtype}, {shape}")
-        return np.frombuffer(member.read(), dtype).reshape(shape)
+        # no more than is announced: `read()` would unpack all that is there
+        return np.frombuffer(member.read(size), dtype).reshape(shape)

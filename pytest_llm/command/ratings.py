@@ -78,18 +78,14 @@ def import_answers(options: argparse.Namespace) -> int:
     """Always 0."""
     from pytest_llm.data.whole_file import write_whole
     from pytest_llm.rating.answer_file import as_line
-    from pytest_llm.rating.label_studio import answers_of
+    from pytest_llm.rating.label_studio import read_export
 
     if options.out.suffix != ".jsonl" or options.out.exists():
         raise MisuseError(f"--out {options.out}: expected a .jsonl that is not there yet")
     pairs = [given.partition("=") for given in options.rater]
     if not all(number and equals and name for number, equals, name in pairs):
         raise MisuseError(f"--rater {' '.join(options.rater)}: expected ID=NAME")
-    try:
-        tasks = json.loads(options.label_studio.read_bytes())
-    except (OSError, ValueError) as error:
-        raise MisuseError(f"{options.label_studio} cannot be read as JSON: {error}") from None
-    answers = answers_of(tasks, sheet_of(options), {number: name for number, _, name in pairs})
+    answers = read_export(options.label_studio, sheet_of(options), {number: name for number, _, name in pairs})
     if not answers:
         raise MisuseError(f"{options.label_studio} holds no annotation: nobody has said anything yet")
     write_whole(options.out, b"".join(map(as_line, answers)))

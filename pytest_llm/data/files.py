@@ -72,6 +72,8 @@ def _read_json_lines(path: Path) -> Iterator[Mapping[str, Any]]:
             yield json.loads(line)
         except json.JSONDecodeError as error:
             raise MisuseError(f"{path.name}, line {number} is not JSON: {error.msg} at column {error.colno}") from None
+        except ValueError:  # the only other one: Python's own limit, as reading takes the square of their number
+            raise MisuseError(f"{path.name}, line {number} is not JSON: a number has too many digits") from None
         except RecursionError:
             raise MisuseError(
                 f"{path.name}, line {number} is not JSON: lists or objects are nested too deeply"
@@ -103,7 +105,9 @@ def _read_parquet(path: Path) -> Iterator[Mapping[str, Any]]:
             _refuse_bombs(path, file.metadata)
             for batch in file.iter_batches(_PARQUET_ROWS):
                 yield from batch.to_pylist()
-    except pyarrow.ArrowInvalid as error:
+    except MisuseError:
+        raise
+    except (pyarrow.ArrowException, OSError, ValueError, OverflowError, NotImplementedError) as error:
         raise MisuseError(f"cannot read {path.name} as Parquet: {error}") from None
 
 

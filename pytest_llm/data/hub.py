@@ -28,18 +28,28 @@ def read_from_hub(address: str) -> Iterable[Mapping[str, Any]]:
     Raises:
         MisuseError: an address that is none, or a data set that cannot be had; with the reason that `datasets` gives.
     """
-    match = _ADDRESS.fullmatch(address)
-    if match is None:
-        raise MisuseError(
-            f"data {address!r}: expected hf://datasets/<owner>/<name>#<split>, with @<revision> and /<configuration> between if "
-            f"there are several"
-        )
+    name, revision, configuration, split = parse_address(address)
     import datasets
 
-    name, revision, configuration, split = match.groups()
     try:
         rows: Iterable[Mapping[str, Any]] = datasets.load_dataset(name, configuration, split=split, revision=revision)
     except Exception as error:  # the library and what it loads through raise all kinds
         first_line = str(error).partition("\n")[0]
         raise MisuseError(f"data {address!r} cannot be had ({type(error).__name__}: {first_line})") from error
     return rows
+
+
+def parse_address(address: str) -> tuple[str, str | None, str | None, str]:
+    """Name, revision, configuration and split.
+
+    Raises:
+        MisuseError: an address that is none.
+    """
+    match = _ADDRESS.fullmatch(address)
+    if match is None:
+        raise MisuseError(
+            f"data {address!r:.200}: expected hf://datasets/<owner>/<name>#<split>, with @<revision> and /<configuration> between "
+            f"if there are several"
+        )
+    name, revision, configuration, split = match.groups()
+    return name, revision, configuration, split

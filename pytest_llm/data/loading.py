@@ -7,6 +7,7 @@ the same text (with the same target) twice, files that are not UTF-8.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from pytest_llm.data.example import Example, identity
 from pytest_llm.data.files import read
 from pytest_llm.data.hub import is_on_hub, read_from_hub
-from pytest_llm.errors import MisuseError
+from pytest_llm.errors import MisuseError, about
 
 if TYPE_CHECKING:
     import datasets
@@ -50,12 +51,13 @@ def load_examples(data: Data, *, columns: Columns = Columns()) -> tuple[Example,
         MisuseError: nothing there, a text that is empty or not a string, a missing column, the same id or example
             twice, a file that cannot be read as what its name says.
     """
-    examples = tuple(example_of(row, position, columns) for position, row in enumerate(rows_of(data)))
-    if not examples:
-        raise MisuseError(f"no data: {describe(data)} holds no example, so there is nothing to measure")
-    for example in examples:
-        refuse_empty(example)
-    _refuse_duplicates(examples)
+    with about(describe(data)) if isinstance(data, str | Path) else nullcontext():
+        examples = tuple(example_of(row, position, columns) for position, row in enumerate(rows_of(data)))
+        if not examples:
+            raise MisuseError(f"no data: {describe(data)} holds no example, so there is nothing to measure")
+        for example in examples:
+            refuse_empty(example)
+        _refuse_duplicates(examples)
     return examples
 
 
@@ -85,7 +87,9 @@ def describe(data: Data) -> str:
     if is_on_hub(data):
         return str(data)
     if isinstance(data, str | Path):
-        return Path(data).resolve().name
+        with suppress(OSError, ValueError):  # a text taken for a path may hold anything
+            return Path(data).resolve().name
+        return Path(data).name
     return f"a {type(data).__name__} given in the test"
 
 

@@ -208,7 +208,7 @@ def _revision(row: Mapping[str, Any], place: str) -> int:
         return 0
     try:
         revision = -1 if isinstance(given, bool) or float(given) % 1 else int(float(given))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         revision = -1
     if revision < 0:
         raise MisuseError(f"{place} has {given!r} under 'revision'; expected 0 for a first answer, 1 for the next, …")

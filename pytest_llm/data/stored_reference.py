@@ -147,7 +147,7 @@ def read_reference(path: Path) -> StoredReference:
         return _restored(path.name, parsed(description), tensors)
     except MisuseError:
         raise
-    except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise MisuseError(f"the reference {str(path)!r} is damaged ({error}): {_AGAIN}") from error
 
 

@@ -48,7 +48,11 @@ class Cache:
         keys = {_key(question, item): item for item in items}
         nothing: dict[bytes, bytes] = {}
         rows = self._tried(lambda file: file.find(list(keys)), nothing)
-        return {keys[key]: from_bytes(value) for key, value in rows.items()}
+        found: dict[Hashable, Any] = {}
+        for key, value in rows.items():
+            with suppress(ValueError):  # no answer, though its checksum is right: it is asked again
+                found[keys[key]] = from_bytes(value)
+        return found
 
     def keep(self, question: Question, answers: Mapping[Any, Any]) -> None:
         """Commit these answers: if this process is killed now, they are there. Kinds that are not kept are left out."""

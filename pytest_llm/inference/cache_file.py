@@ -219,7 +219,7 @@ class CacheFile:
         with naming_damage():
             (complaint,) = self._connection.execute("PRAGMA quick_check(1)").fetchone()
             if complaint != "ok":
-                raise ForeignFileError(f"damaged: {complaint}")
+                raise ForeignFileError(f"damaged: {complaint!a}")
             rows = self._connection.execute("SELECT key, checksum, value FROM answers")
             total, damaged = 0, []
             for key, checksum, value in rows:
@@ -263,5 +263,7 @@ def naming_damage() -> Iterator[None]:
         yield
     except sqlite3.DatabaseError as error:
         if type(error) is sqlite3.DatabaseError:  # its subclasses: locked, full, read-only, …
-            raise ForeignFileError(str(error)) from error
+            raise ForeignFileError(ascii(str(error))[1:-1]) from error  # it quotes what is in the file
         raise
+    except UnicodeDecodeError as error:
+        raise ForeignFileError("a table is described by something that is no text") from error

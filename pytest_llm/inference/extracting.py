@@ -27,7 +27,7 @@ def extract(model: AnyModel, examples: Sequence[Example], task: Extract) -> list
         found = _by_head(model, examples, task)
     else:
         found = [
-            _places(example, task.findings(example, written))
+            in_text(example, task.findings(example, written))
             for example, written in zip(examples, write(model, examples, task.generate), strict=True)
         ]
     return [
@@ -65,16 +65,16 @@ def _checked(model: AnyModel, example: Example, answer: Any) -> list[Span]:
         ) from None
 
 
-def _places(example: Example, findings: Sequence[Finding]) -> list[Span]:
+def in_text(example: Example, findings: Sequence[Finding]) -> list[Span]:
     """Where findings stand in the text; one that stands nowhere is put behind its end, where it is wrong whatever is right."""
-    spans: list[Span] = []
+    spans: dict[Span, None] = {}
     behind = len(example.text)
     for text, label in findings:
         found = [(start, start + len(text), label) for start in _occurrences(example.text, text)]
         if not found:
             found, behind = [(behind, behind + 1, label)], behind + 1
-        spans += [span for span in found if span not in spans]
-    return spans
+        spans.update(dict.fromkeys(found))
+    return list(spans)
 
 
 def _occurrences(text: str, part: str) -> Iterator[int]:

@@ -48,7 +48,13 @@ def from_bytes(data: bytes) -> Any:
     Raises:
         ValueError: these are not the bytes of an answer.
     """
-    kind, rest = data[:1], data[1:]
+    try:
+        return _value(data[:1], data[1:])
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"no answer: {type(error).__name__}: {error}") from None
+
+
+def _value(kind: bytes, rest: bytes) -> Any:
     match kind:
         case b"a":
             return _unpacked(rest)
@@ -85,7 +91,7 @@ def _packed(array: NDArray[Any]) -> bytes | None:
 
 def _unpacked(data: bytes) -> NDArray[Any]:
     kind, stored = data[:1].decode(), data[1:2].decode()
-    array = np.frombuffer(data, _TYPES[stored], offset=2).astype(kind)
+    array = np.frombuffer(data, _TYPES[stored], offset=2).astype(_TYPES[kind])
     array.flags.writeable = False
     return array
 

@@ -17,6 +17,7 @@ from pytest_llm.models.tensor_heads import heads
 from pytest_llm.transformer.weights.index import shards
 
 READ_WHOLE = (".json", ".jinja", ".txt", ".model", ".tiktoken")
+_WEIGHTS = (".safetensors", ".bin", ".pt", ".pth")
 MOST_BYTES = 256 * 2**20
 """Of a file that is read whole; the largest vocabularies in use take 35 MB."""
 _LAYERS = (
@@ -81,7 +82,7 @@ def _refuse_what_leads_out(path: Path, entries: Sequence[Path]) -> None:
     blobs = home.parent.parent / "blobs" if home.parent.name == "snapshots" else home
     for entry in entries:
         if entry.is_symlink():
-            target = entry.resolve()
+            target = Path(os.path.realpath(entry))  # `resolve` raises for links in a circle
             if not target.is_relative_to(home) and not target.is_relative_to(blobs):
                 raise MisuseError(
                     f"{entry.relative_to(path)} in {str(path)!r} is a link to {str(target)!r}, outside of the folder: put the "
@@ -91,11 +92,18 @@ def _refuse_what_leads_out(path: Path, entries: Sequence[Path]) -> None:
 
 
 def _refuse_what_is_huge(path: Path, entries: Sequence[Path]) -> None:
+    """And what is read without end: a link to nothing, or in a circle, and a pipe, which waits for whoever writes to it."""
     for entry in entries:
-        if entry.suffix in READ_WHOLE and entry.stat().st_size > MOST_BYTES:
+        if entry.suffix not in (*READ_WHOLE, *_WEIGHTS) or entry.is_dir():
+            continue
+        if not entry.is_file():
             raise MisuseError(
-                f"{entry.relative_to(path)} in {str(path)!r} has {entry.stat().st_size / 2**20:,.0f} MiB; of a file that is read "
-                f"whole {MOST_BYTES // 2**20} MiB are accepted"
+                f"{entry.relative_to(path)} in {str(path)!r} is no file, or a link to one that is not there"
+            )
+        if entry.suffix in READ_WHOLE and (size := entry.stat().st_size) > MOST_BYTES:
+            raise MisuseError(
+                f"{entry.relative_to(path)} in {str(path)!r} has {size / 2**20:,.0f} MiB; of a file that is read whole "
+                f"{MOST_BYTES // 2**20} MiB are accepted"
             )
 
 

@@ -15,7 +15,7 @@ from functools import cache
 
 from pytest_llm.errors import MisuseError
 
-_MEMORY = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]i?)?B?\s*", re.IGNORECASE)
+_MEMORY = re.compile(r"(\d{1,30}(?:\.\d{1,30})?) *([KMGT]i?)?B?", re.IGNORECASE | re.ASCII)
 _FACTORS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 
 
@@ -181,7 +181,7 @@ def choose_device(asked: str) -> str:
 
 def parse_memory(amount: str | float) -> int:
     """Bytes of "40GB" (decimal), "40 GiB" (binary) or a number of bytes."""
-    match = _MEMORY.fullmatch(str(amount))
+    match = _MEMORY.fullmatch(str(amount).strip())
     if match is None:
         raise MisuseError(f"memory {amount!r}: expected something like '40GB', '512 MiB' or a number of bytes")
     number, prefix = float(match[1]), match[2] or ""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from pathlib import Path, PurePath
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import torch
 from transformers.utils.hub import cached_file
@@ -22,6 +22,8 @@ _MODES: dict[str, Pooling] = {
     "pooling_mode_cls_token": "cls",
     "pooling_mode_lasttoken": "last",
 }
+_Kind = TypeVar("_Kind", "list[Any]", "dict[str, Any]")
+_KINDS: dict[type, str] = {list: "list", dict: "object"}
 _KNOWN_STEPS = ("Transformer", "Pooling", "Normalize")
 
 
@@ -103,18 +105,22 @@ def recipe_of(origin: str) -> Recipe:
     Raises:
         MisuseError: steps or a pooling that this library does not know: without them the vectors would be others.
     """
-    steps = _json(origin, "modules.json") or []
-    unknown = [step["type"] for step in steps if step["type"].rpartition(".")[2] not in _KNOWN_STEPS]
+    steps = [_step(origin, one) for one in _json(origin, "modules.json", list)]
+    unknown = [kind for kind, _ in steps if kind.rpartition(".")[2] not in _KNOWN_STEPS]
     if unknown:
         raise MisuseError(
             f"{origin!r} makes its embeddings with {unknown[0]}, which is not known here: give an object with a method "
             f"embed(texts) that does it"
         )
-    longest = (_json(origin, "sentence_bert_config.json") or {}).get("max_seq_length")
-    place = next((step["path"] for step in steps if step["type"].endswith(".Pooling")), None)
+    longest = _json(origin, "sentence_bert_config.json", dict).get("max_seq_length")
+    if longest is not None and (type(longest) is not int or longest < 1):
+        raise MisuseError(
+            f"sentence_bert_config.json of {origin!r}: max_seq_length is {longest!r:.60}, no number of tokens"
+        )
+    place = next((path for kind, path in steps if kind.endswith(".Pooling")), None)
     if place is None:
         return Recipe(longest=longest)
-    settings = _json(origin, f"{place}/config.json") or {}
+    settings = _json(origin, f"{place}/config.json", dict)
     modes = [name for name, on in settings.items() if name.startswith("pooling_mode_") and on is True]
     if len(modes) != 1 or modes[0] not in _MODES:
         raise MisuseError(
@@ -123,6 +129,25 @@ def recipe_of(origin: str) -> Recipe:
     return Recipe(_MODES[modes[0]], longest)
 
 
-def _json(origin: str, name: str) -> Any:
+def _step(origin: str, step: Any) -> tuple[str, str]:
+    """What a step of `modules.json` is, and in which folder it is described."""
+    kind, place = (step.get("type"), step.get("path")) if isinstance(step, dict) else (None, None)
+    if not isinstance(kind, str) or not isinstance(place, str) or ".." in place or PurePath(place).is_absolute():
+        raise MisuseError(
+            f"modules.json of {origin!r} has the step {step!r:.100}; expected its type, and a folder in this one"
+        )
+    return kind, place
+
+
+def _json(origin: str, name: str, kind: type[_Kind]) -> _Kind:
+    """What a file holds; nothing of that kind where there is none."""
     path = cached_file(origin, name, _raise_exceptions_for_missing_entries=False)
-    return None if path is None else json.loads(Path(path).read_text(encoding="utf-8"))
+    if path is None:
+        return kind()
+    try:
+        found = json.loads(Path(path).read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise MisuseError(f"{name} of {origin!r} cannot be read as JSON: {error}") from None
+    if not isinstance(found, kind):
+        raise MisuseError(f"{name} of {origin!r} holds {found!r:.60}; expected a JSON {_KINDS[kind]}")
+    return found

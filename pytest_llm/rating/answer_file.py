@@ -117,7 +117,7 @@ def as_line(answer: Answer) -> bytes:
 def _parsed(line: bytes, place: str) -> Answer:
     try:
         row = json.loads(line)
-    except ValueError as error:  # JSON or UTF-8
+    except (ValueError, RecursionError) as error:  # JSON or UTF-8
         raise MisuseError(
             f"{place} is damaged: {error}; nothing is guessed: mend it, or choose another --out"
         ) from None

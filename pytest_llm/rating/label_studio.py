@@ -14,12 +14,14 @@ tags in label-studio-sdk 2.1, which made the tasks that our tests read.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
 from pytest_llm.data.ratings import TIE
-from pytest_llm.errors import MisuseError
+from pytest_llm.errors import MisuseError, about
 from pytest_llm.rating.answers import Answer
 from pytest_llm.rating.order import Order
 from pytest_llm.rating.sheet import Item, Sheet
@@ -82,6 +84,20 @@ def tasks_of(sheet: Sheet, answers: Iterable[Answer] = (), *, seed: int = 0) -> 
             annotations = [_annotation(a) for a in said if not a.compares or (a.first, a.second) == tuple(shown)]
             tasks.append({"data": _data(sheet, item, tuple(shown)), "annotations": annotations})
     return tasks
+
+
+def read_export(path: Path, sheet: Sheet, names: Mapping[str, str] | None = None) -> list[Answer]:
+    """The answers in the file of a project's export; see `answers_of`.
+
+    Raises:
+        MisuseError: a file that cannot be read as JSON, and what `answers_of` refuses.
+    """
+    try:
+        tasks = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise MisuseError(f"{path} cannot be read as JSON: {error}") from None
+    with about(path.name):
+        return answers_of(tasks, sheet, names)
 
 
 def answers_of(tasks: Any, sheet: Sheet, names: Mapping[str, str] | None = None) -> list[Answer]:

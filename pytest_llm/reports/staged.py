@@ -53,7 +53,7 @@ def _value(content: bytes | None) -> str:
     try:
         stored = parsed(content or b"")
         if is_whole(stored):
-            return f"{printable(str(stored['metric']))} {number(float(stored['value']))}"
+            return f"{printable(str(stored['metric'])[:80])} {number(float(stored['value']))}"
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
         pass
     return "an unreadable baseline"

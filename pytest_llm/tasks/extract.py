@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Literal, TypeAlias
 
 from pytest_llm.data.example import Example
@@ -87,13 +88,17 @@ class Extract:
         return f"task:extract|read:{how}{named}|{self.generate.signature}"
 
 
+_MOST_STARTS = 1000
+"""Brackets at which a value may begin: each may be read to the end of the text in vain."""
+
+
 def _in_json(written: str) -> Iterator[Finding]:
     """The findings of the first JSON object or list in a text."""
-    starts = [place for place, character in enumerate(written) if character in "[{"]
-    for start in starts:
+    starts = (place for place, character in enumerate(written) if character in "[{")
+    for start in islice(starts, _MOST_STARTS):
         try:
             value, _ = json.JSONDecoder().raw_decode(written, start)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):  # too many digits, nested too deeply
             continue
         yield from _of_value(value)
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import struct
 from pathlib import Path
@@ -149,3 +150,18 @@ def test_a_configuration_that_is_none_is_refused(folder: Path, content: str) -> 
     (folder / "config.json").write_text(content, encoding="utf-8")
     with pytest.raises(MisuseError, match=r"config\.json"):
         load_model(folder, device="cpu")
+
+
+@pytest.mark.parametrize("name", ["vocab.json", "model-2.safetensors"])
+@pytest.mark.parametrize("target", ["gone", "itself"])
+def test_a_link_that_leads_nowhere_is_refused_by_name(folder: Path, name: str, target: str) -> None:
+    (folder / name).symlink_to(folder / (name if target == "itself" else target))
+    with pytest.raises(MisuseError, match=rf"^{name} in .* is no file, or a link to one that is not there"):
+        check_folder(folder)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no pipes in folders")
+def test_nobody_waits_at_a_pipe(folder: Path) -> None:
+    os.mkfifo(folder / "more.safetensors")
+    with pytest.raises(MisuseError, match=r"^more\.safetensors in .* is no file"):
+        check_folder(folder)

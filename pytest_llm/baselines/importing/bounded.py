@@ -94,7 +94,7 @@ def numbers(place: str, values: Any) -> list[float]:
     """
     try:
         found = [float(value) for value in values]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise MisuseError(f"{place}: expected numbers, not {values!r:.80}") from None
     if any(math.isnan(value) for value in found):
         raise MisuseError(f"{place}: a number is NaN, which is no baseline")

@@ -17,7 +17,7 @@ from pytest_llm.baselines.importing.log import Answer, Log
 from pytest_llm.data.example import Example
 from pytest_llm.data.loading import Columns, load_examples
 from pytest_llm.data.provenance import Identity, Provenance
-from pytest_llm.errors import MisuseError
+from pytest_llm.errors import MisuseError, about
 from pytest_llm.metrics import metric_named
 from pytest_llm.metrics.metric import Metric, estimate_of
 from pytest_llm.metrics.settings import settings_of
@@ -37,7 +37,11 @@ def as_baseline(log: Log, name: str, metric_name: str | None, columns: Columns) 
     Raises:
         MisuseError: not one metric of ours, rows without a text, or a score that our metric of that name does not give.
     """
-    metric_name = _chosen(log, metric_name)
+    with about(name):
+        return _baseline(log, name, _chosen(log, metric_name), columns)
+
+
+def _baseline(log: Log, name: str, metric_name: str, columns: Columns) -> Baseline:
     metric, answers = metric_named(metric_name), log.answers[metric_name]
     examples = _examples(answers, columns)
     statistics = np.array([metric.statistics(*pair) for pair in zip(examples, _outputs(answers), strict=True)])

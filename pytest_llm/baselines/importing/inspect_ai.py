@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -33,7 +33,7 @@ _OURS = {
 }
 """By scorer, the metric that may mean the same; whether it does, each example shows."""
 _GRADES = {"C": 1.0, "I": 0.0, "N": 0.0, "P": 0.5}
-_ZSTANDARD = 93
+_ENCRYPTED = 0x1
 _LOCAL_HEADER = "<4s22xHH"
 
 
@@ -71,6 +71,8 @@ def _whole(path: Path) -> tuple[dict[str, Any], list[tuple[str, dict[str, Any]]]
     log = json_object(path.name, path.read_bytes())
     taken(path.name, log, "eval", dict)
     samples = log.get("samples") or []
+    if not isinstance(samples, list):
+        raise MisuseError(f"{path.name}: 'samples' is {samples!r:.60} ({type(samples).__name__}), not a list")
     return log, [(f"{path.name}, sample {number}", sample) for number, sample in enumerate(samples, 1)]
 
 
@@ -82,9 +84,9 @@ def _archive(path: Path) -> tuple[dict[str, Any], list[tuple[str, dict[str, Any]
                 raise MisuseError(f"{path.name} unpacks to more than {LARGEST_FILE:,} bytes")
             if "header.json" not in members:
                 raise MisuseError(f"{path.name} has no header.json: the run did not end, or it is no log of Inspect")
-            header = _unpacked(path, archive, stream, members["header.json"])
+            header = _unpacked(path, stream, members["header.json"])
             names = sorted(name for name in members if name.startswith("samples/") and name.endswith(".json"))
-            samples = [(f"{path.name}, {name}", _unpacked(path, archive, stream, members[name])) for name in names]
+            samples = [(f"{path.name}, {name}", _unpacked(path, stream, members[name])) for name in names]
     except MisuseError:
         raise
     except (
@@ -101,30 +103,55 @@ def _archive(path: Path) -> tuple[dict[str, Any], list[tuple[str, dict[str, Any]
     return header, samples
 
 
-def _unpacked(path: Path, archive: zipfile.ZipFile, stream: BinaryIO, member: zipfile.ZipInfo) -> dict[str, Any]:
+def _unpacked(path: Path, stream: BinaryIO, member: zipfile.ZipInfo) -> dict[str, Any]:
+    """Not by `zipfile`, which believes what a member says of its size only after it has unpacked all of it."""
     place = f"{path.name}, {member.filename}"
-    if member.file_size > LARGEST_PART:
-        raise MisuseError(f"{place} unpacks to {member.file_size:,} bytes; at most {LARGEST_PART:,} are read")
-    if member.compress_type != _ZSTANDARD:
-        return json_object(place, archive.read(member))
-    raw = _from_zstandard(stream, member)
+    if max(member.file_size, member.compress_size) > LARGEST_PART:
+        sizes = (
+            f"unpacks to {member.file_size:,} bytes"
+            if member.file_size > LARGEST_PART
+            else "is packed in too many bytes"
+        )
+        raise MisuseError(f"{place} {sizes}; at most {LARGEST_PART:,} are read")
+    unpack = _UNPACKERS.get(member.compress_type)
+    if unpack is None or member.flag_bits & _ENCRYPTED:
+        raise MisuseError(f"{place} is encrypted, or packed by method {member.compress_type}: Inspect did not write it")
+    raw = unpack(_packed(stream, member), member.file_size + 1)  # one more than announced shows that it is more
     if len(raw) != member.file_size or zlib.crc32(raw) != member.CRC:
         raise MisuseError(f"{place} is damaged: other content than the archive announces")
     return json_object(place, raw)
 
 
-def _from_zstandard(stream: BinaryIO, member: zipfile.ZipInfo) -> bytes:
-    import pyarrow
-
+def _packed(stream: BinaryIO, member: zipfile.ZipInfo) -> bytes:
     stream.seek(member.header_offset)
     magic, name, extra = struct.unpack(_LOCAL_HEADER, stream.read(struct.calcsize(_LOCAL_HEADER)))
     if magic != b"PK\x03\x04":
         raise zipfile.BadZipFile(f"{member.filename} is not where the archive says")
     stream.seek(name + extra, 1)
-    packed = pyarrow.BufferReader(stream.read(member.compress_size))
-    with pyarrow.CompressedInputStream(packed, "zstd") as unpacking:
-        raw: bytes = unpacking.read(member.file_size + 1)  # one more than announced shows that it is more
+    return stream.read(member.compress_size)
+
+
+def _stored(packed: bytes, most: int) -> bytes:
+    return packed[:most]
+
+
+def _from_deflate(packed: bytes, most: int) -> bytes:
+    return zlib.decompressobj(-zlib.MAX_WBITS).decompress(packed, most)
+
+
+def _from_zstandard(packed: bytes, most: int) -> bytes:
+    import pyarrow
+
+    with pyarrow.CompressedInputStream(pyarrow.BufferReader(packed), "zstd") as unpacking:
+        raw: bytes = unpacking.read(most)
     return raw
+
+
+_UNPACKERS: dict[int, Callable[[bytes, int], bytes]] = {
+    zipfile.ZIP_STORED: _stored,
+    zipfile.ZIP_DEFLATED: _from_deflate,
+    93: _from_zstandard,
+}
 
 
 def _answers(

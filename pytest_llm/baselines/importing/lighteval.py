@@ -80,7 +80,9 @@ def _rows(path: Path) -> list[Row]:
             if missing:
                 raise MisuseError(f"{path.name} has no column {', '.join(missing)}: lighteval did not write it")
             rows: list[Row] = file.read(_COLUMNS).to_pylist()
-    except (pyarrow.ArrowException, OSError) as error:
+    except MisuseError:
+        raise
+    except (pyarrow.ArrowException, OSError, ValueError, OverflowError, NotImplementedError) as error:
         raise MisuseError(f"{path.name} cannot be read as Parquet, or is cut off: {error}") from None
     return rows
 

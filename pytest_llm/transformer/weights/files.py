@@ -17,7 +17,7 @@ from pytest_llm.transformer.decoder import Decoder
 from pytest_llm.transformer.encoder import Encoder
 from pytest_llm.transformer.encoder_decoder import EncoderDecoder
 from pytest_llm.transformer.weights.index import shards
-from pytest_llm.transformer.weights.names import fill
+from pytest_llm.transformer.weights.names import filled
 from pytest_llm.transformer.weights.published import from_published
 
 MODEL_TYPE = "pytest_llm_transformer"
@@ -58,10 +58,19 @@ def save(model: nn.Module, folder: Path) -> Path:
 def is_ours(folder: Path) -> bool:
     """Whether `save` wrote what is there. Of what cannot be read it is not said why; whoever loads it says so."""
     try:
-        stated = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return _stated(folder).get("model_type") == MODEL_TYPE
+    except MisuseError:
         return False
-    return isinstance(stated, dict) and stated.get("model_type") == MODEL_TYPE
+
+
+def _stated(folder: Path) -> dict[str, Any]:
+    try:
+        stated = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise MisuseError(f"no configuration in {str(folder)!r}: {error}") from None
+    if not isinstance(stated, dict):
+        raise MisuseError(f"no configuration in {str(folder)!r}: config.json holds {stated!r:.60}, no object")
+    return stated
 
 
 def load(folder: Path, *, architecture: str | None = None) -> nn.Module:
@@ -74,21 +83,26 @@ def load(folder: Path, *, architecture: str | None = None) -> nn.Module:
     Raises:
         MisuseError: a file is missing or cannot be read, a family is not known, tensors are missing or left over.
     """
-    try:
-        stated = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise MisuseError(f"no configuration in {str(folder)!r}: {error}") from None
+    stated = _stated(folder)
     state = read_tensors(folder)
-    if stated.get("model_type") != MODEL_TYPE:
-        return from_published(stated, state, architecture=architecture)
-    (kind,) = stated["architectures"]
-    settings = {name: value for name, value in stated.items() if name not in ("model_type", "architectures")}
     try:
-        model = KINDS[kind](Config(**settings))
-    except (KeyError, TypeError) as error:
-        raise MisuseError(f"{str(folder)!r} was written by another version: {error}") from None
-    fill(model, state)
-    return model.eval()
+        if stated.get("model_type") != MODEL_TYPE:
+            return from_published(stated, state, architecture=architecture)
+        (kind,) = stated["architectures"]
+        settings = {name: value for name, value in stated.items() if name not in ("model_type", "architectures")}
+        return filled(KINDS[kind], Config(**settings), state).eval()
+    except MisuseError as error:
+        raise MisuseError(f"{str(folder)!r}: {error}") from None
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+        ArithmeticError,
+        RuntimeError,
+    ) as error:  # numbers that are none, in config.json
+        raise MisuseError(
+            f"the config.json in {str(folder)!r} was written by another version, or is damaged ({type(error).__name__}: {error})"
+        ) from None
 
 
 def read_tensors(folder: Path) -> dict[str, Tensor]:

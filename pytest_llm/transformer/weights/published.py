@@ -18,7 +18,7 @@ from pytest_llm.transformer.decoder import Decoder
 from pytest_llm.transformer.encoder import Encoder
 from pytest_llm.transformer.encoder_decoder import EncoderDecoder
 from pytest_llm.transformer.weights import bart, bert, gpt2, llama
-from pytest_llm.transformer.weights.names import fill
+from pytest_llm.transformer.weights.names import filled
 
 ARCHITECTURES: dict[str, tuple[ModuleType, type[nn.Module]]] = {
     "LlamaForCausalLM": (llama, CausalLM),
@@ -53,9 +53,7 @@ def from_published(
         raise MisuseError(f"no model here takes the weights of {name}; known are {', '.join(ARCHITECTURES)}")
     family, kind = ARCHITECTURES[name]
     own: Config = family.config_of(config)
-    model = kind(own)
     own_state = family.state_of(state, own)
-    if not isinstance(model, Encoder | Decoder | EncoderDecoder):
+    if kind not in (Encoder, Decoder, EncoderDecoder):
         own_state = {name if name.startswith("head.") else f"body.{name}": tensor for name, tensor in own_state.items()}
-    fill(model, own_state)
-    return model.eval()
+    return filled(kind, own, own_state).eval()

@@ -21,11 +21,11 @@ from pytest_llm.baselines.baseline import Baseline
 from pytest_llm.baselines.pair import arrays_of, write_pair
 from pytest_llm.data.provenance import Identity, Provenance
 from pytest_llm.data.whole_file import locked
-from pytest_llm.errors import MisuseError
+from pytest_llm.errors import MisuseError, about
 from pytest_llm.statistics.repeats import Noise
 from pytest_llm.storage.checked import Checked
 from pytest_llm.storage.checksum import sealed
-from pytest_llm.storage.numbers import FloatArray, number
+from pytest_llm.storage.numbers import FloatArray, number, unbroken
 from pytest_llm.storage.strict_json import parsed, read_bounded
 
 FORMAT = 1
@@ -70,7 +70,8 @@ def read(path: Path) -> Baseline:
                 f"the baseline {path} does not belong to the {path.with_suffix('.npz').name} beside it (other checksum): "
                 f"commit both, or record them again with --llm-update-baselines"
             )
-        return _baseline(content, raw)
+        with about(str(path)):
+            return _baseline(content, raw)
     except MisuseError:
         raise
     except (OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
@@ -127,7 +128,8 @@ def _text(baseline: Baseline, checksum: str) -> str:
             "standard_deviation": baseline.noise.deviation(),  # for readers
         }
     try:
-        return json.dumps(sealed(content), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+        told = json.loads(json.dumps(content, allow_nan=False))  # as a reader finds it
+        return unbroken(json.dumps(sealed(told), indent=2, sort_keys=True, ensure_ascii=False)) + "\n"
     except ValueError as error:
         raise MisuseError(f"{baseline.data}: this is no baseline, {error}") from None
 

@@ -45,7 +45,11 @@ def encoded(content: Any) -> str:
 
     What `json.loads` makes of it is written as the same text again.
     """
-    text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return unbroken(json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")))
+
+
+def unbroken(text: str) -> str:
+    """A text of JSON that UTF-8 can hold."""
     return re.sub("[\ud800-\udfff]+", _paired_or_escaped, text)
 
 

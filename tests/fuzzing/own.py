@@ -8,7 +8,7 @@ import hashlib
 import json
 import sqlite3
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import safetensors.numpy
 from safetensors import SafetensorError, safe_open
 
 from pytest_llm import options
+from pytest_llm.adversarial import corpus
 from pytest_llm.adversarial.corpus import Entry, read_corpus
 from pytest_llm.adversarial.edit import Edit
 from pytest_llm.adversarial.perturbations.length import Context
@@ -34,22 +35,23 @@ from pytest_llm.history.run import run_line
 from pytest_llm.inference.cache_file import CacheFile, ForeignFileError, Question
 from pytest_llm.inference.stored_values import from_bytes, to_bytes
 from pytest_llm.inference.time_budget import parse_duration
+from pytest_llm.judging.limit_verdict import judge
 from pytest_llm.limit import Limit, parse_share
 from pytest_llm.models.devices import parse_memory
 from pytest_llm.rating.answer_file import AnswerFile, as_line
 from pytest_llm.rating.answers import Answer
 from pytest_llm.rating.sheet import read_sheet
 from pytest_llm.records.measurement import measurement_as_data
-from pytest_llm.records.numbers import encoded
-from pytest_llm.records.run_record import TestResult, read_record, record_text
+from pytest_llm.records.run_record import TestResult, checksum_of_record, read_record, record_text
 from pytest_llm.records.verdicts import verdict_as_data
 from pytest_llm.reports import staged
 from pytest_llm.statistics.repeats import Noise
+from pytest_llm.storage.checksum import sealed
+from pytest_llm.storage.numbers import encoded
 from pytest_llm.tasks.decoding import Decoding
 from pytest_llm.thresholds import ThresholdFile
 from pytest_llm.tiers import parse_tiers
 from pytest_llm.tolerance import parse_amount
-from pytest_llm.verdict import judge
 from tests.data.test_stored_reference import reference
 from tests.fuzzing.parser import Parser, of_text, texts
 from tests.simulated_changes import documents, measured
@@ -71,25 +73,46 @@ def _baseline() -> tuple[bytes, bytes]:
     return baselines.encoded(dataclasses.replace(made, interval=(1.0, 2.0), noise=Noise((1.0, 2.0))))
 
 
-def _sealed(path: Path) -> object:
-    """A baseline whose checksums are right, whatever else is wrong: who sends one has computed them."""
+def _resealed(
+    seal: Callable[[dict[str, Any]], Mapping[str, Any]], read: Callable[[Path], Any]
+) -> Callable[[Path], Any]:
+    """A reader of what has right checksums, line by line, whatever else is wrong: who sends it has computed them."""
+
+    def made(path: Path) -> Any:
+        path.write_bytes(b"\n".join(_resealed_line(line, seal) for line in path.read_bytes().split(b"\n")))
+        return read(path)
+
+    return made
+
+
+def _resealed_line(line: bytes, seal: Callable[[dict[str, Any]], Mapping[str, Any]]) -> bytes:
     try:
-        content = json.loads(path.read_bytes())
-        path.write_bytes(_with_checksums(content, path.with_suffix(".npz").read_bytes()))
-    except (ValueError, TypeError, AttributeError, RecursionError):
-        pass  # as it is, then
-    return baselines.read(path)
+        return encoded(seal(dict(json.loads(line)))).encode()
+    except (ValueError, TypeError, AttributeError, KeyError, RecursionError):  # as it is, then
+        return line
 
 
-def _with_checksums(content: Any, arrays: bytes) -> bytes:
+def _of_arrays(content: dict[str, Any]) -> Mapping[str, Any]:
+    return sealed({**content, "arrays": hashlib.sha256(_baseline()[1]).hexdigest()})
+
+
+def _of_record(content: dict[str, Any]) -> Mapping[str, Any]:
+    return {**content, "checksum": checksum_of_record(content, Path("run.json"))}
+
+
+def _of_entry(content: dict[str, Any]) -> Mapping[str, Any]:
+    names = {one.name for one in dataclasses.fields(Entry)}
+    entry = Entry(**{name: value for name, value in content.items() if name in names})
+    edits = tuple(Edit(**edit) for edit in content["edits"])
+    content = {**content, "id": dataclasses.replace(entry, edits=edits, given=content.get("given", {})).id}
     content.pop("checksum", None)
-    content["arrays"] = hashlib.sha256(arrays).hexdigest()
-    return json.dumps({**content, "checksum": baselines.checksum_of(content)}).encode()
+    return {**content, "checksum": corpus._checksum(content)}
 
 
 def _arrays(path: Path) -> object:
     beside = path.with_suffix(".json")
-    beside.write_bytes(_with_checksums(json.loads(_baseline()[0]), path.read_bytes()))
+    content = {**json.loads(_baseline()[0]), "arrays": hashlib.sha256(path.read_bytes()).hexdigest()}
+    beside.write_bytes(json.dumps(sealed(content)).encode())
     return baselines.read(beside)
 
 
@@ -101,7 +124,8 @@ def _record() -> bytes:
     test = TestResult(
         "t.py::test_it", "passed", [encoded(measurement_as_data(m))], [encoded(verdict_as_data(verdict, 0))]
     )
-    return record_text({"date": "2026-11-24", "commit": "0123"}, [test]).encode()
+    text = record_text({"date": "2026-11-24", "commit": "0123"}, [test])
+    return encoded(json.loads(text)).encode()  # on one line
 
 
 def _reference() -> list[bytes]:
@@ -183,22 +207,6 @@ def _read_corpus(path: Path) -> object:
         entry.explains("another")
         entry.line()
     return found
-
-
-def _read_corpus_with_ids(path: Path) -> object:
-    """Entries whose ids are right, whatever else is wrong."""
-    lines = []
-    for line in path.read_bytes().split(b"\n"):
-        try:
-            data = json.loads(line)
-            own = Entry(**{name: value for name, value in data.items() if name not in ("id", "perturbed", "format")})
-            edits = tuple(Edit(**edit) for edit in data["edits"])
-            data["id"] = dataclasses.replace(own, edits=edits, given=data.get("given", {})).id
-            lines.append(json.dumps(data).encode())
-        except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
-            lines.append(line)
-    path.write_bytes(b"\n".join(lines))
-    return _read_corpus(path)
 
 
 def _read_answers(path: Path) -> object:
@@ -285,14 +293,16 @@ PARSERS: dict[str, Parser] = {
         names_file=False,
     ),
     "baseline": Parser(
-        _sealed, lambda: [_baseline()[0]], "it.json", beside=lambda: {"it.npz": _baseline()[1]},
-        write=lambda value: baselines.encoded(value)[0],
+        _resealed(_of_arrays, baselines.read), lambda: [encoded(json.loads(_baseline()[0])).encode()], "it.json",
+        beside=lambda: {"it.npz": _baseline()[1]},
+        write=lambda value: encoded(json.loads(baselines.encoded(value)[0])).encode(),
     ),
     "baseline_arrays": Parser(_arrays, lambda: [_baseline()[1]], "it.npz"),
     "staged_baseline": Parser(_staged, lambda: [_baseline()[0], b"Message\n\nBaselines: why\n"], names_file=False),
-    "run_record": Parser(read_record, lambda: [_record()], "run.json"),
+    "run_record": Parser(_resealed(_of_record, read_record), lambda: [_record()], "run.json"),
     "history": Parser(
-        lambda path: read_runs(path.parent), lambda: ["\n".join(map(run_line, nights([1.0, 2.5]))).encode()], "2026.jsonl",
+        _resealed(sealed, lambda path: read_runs(path.parent)),
+        lambda: ["\n".join(map(run_line, nights([1.0, 2.5]))).encode()], "2026.jsonl",
         write=lambda runs: "\n".join(map(run_line, runs)).encode(),
     ),
     "cached_answer": Parser(
@@ -304,8 +314,7 @@ PARSERS: dict[str, Parser] = {
         _read_cache, lambda: [_cache_file()], "answers.sqlite3", allowed=(ForeignFileError, sqlite3.Error, OSError),
         names_file=False,
     ),
-    "corpus": Parser(_read_corpus, _entries, "test_it.jsonl"),
-    "corpus_with_ids": Parser(_read_corpus_with_ids, _entries, "test_it.jsonl"),
+    "corpus": Parser(_resealed(_of_entry, _read_corpus), _entries, "test_it.jsonl"),
     "reference": Parser(_read_reference, lambda: _reference()[:1], "reference.safetensors"),
     "reference_description": Parser(_read_description, lambda: _reference()[1:], "reference.json"),
 }  # fmt: skip

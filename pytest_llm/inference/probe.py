@@ -32,8 +32,8 @@ from pytest_llm.tasks.prompt import Prompt
 from pytest_llm.tasks.timed import Timed
 
 Listener: TypeAlias = "Callable[[], None] | None"
-Ask: TypeAlias = Callable[[str, Listener], "int | None"]
-"""Ask once; the number of tokens that were written, where the model says so by itself."""
+Ask: TypeAlias = Callable[[str, Listener], "float | None"]
+"""Ask once; the number of tokens that were written, where the model counts them itself (NaN: it cannot)."""
 
 
 def clock() -> float:
@@ -48,7 +48,7 @@ class Stamps:
     first: float
     last: float
     whole: float
-    tokens: int
+    tokens: float
     waited: float = 0.0
     """Until it was sent."""
 
@@ -209,14 +209,14 @@ def synchronise(model: object) -> None:
         getattr(torch, kind).synchronize(*([model.device] if kind == "cuda" else []))  # type: ignore[attr-defined]
 
 
-def _read(model: object, pieces: Iterable[object], listen: Listener) -> int | None:
+def _read(model: object, pieces: Iterable[object], listen: Listener) -> float | None:
     """What a stream returns at its end, where it is a generator that counts its tokens."""
     left = iter(pieces)
     while True:
         try:
             piece = next(left)
         except StopIteration as end:
-            return end.value if isinstance(end.value, int) else None
+            return float(end.value) if isinstance(end.value, int | float) else None
         _text(model, piece)
         if listen is not None:
             listen()

@@ -109,7 +109,7 @@ class StreamingModel(Protocol):
     def stream(self, prompt: str, decoding: Decoding) -> Iterable[str]:
         """The pieces of the text that follows, each as soon as it is there; one for each token, if they are to be counted.
 
-        A generator whose pieces are not tokens may `return` how many tokens it wrote.
+        A generator whose pieces are not tokens may `return` how many tokens it wrote, NaN if it cannot tell.
         """
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Hashable, Mapping, Sequence
 from typing import Any
 
 from pytest_llm.data.provenance import Identity, Provenance
@@ -182,10 +182,13 @@ class Endpoint:
         with self._server.said_of_it():
             return self._server.read(questions, lambda _, reply: read_text(reply, decoding))
 
-    def stream(self, prompt: str, decoding: Decoding) -> Iterator[str]:
+    def stream(self, prompt: str, decoding: Decoding) -> Generator[str, None, float]:
         """The pieces of the text that follows, each as soon as it is there; one a token where the server sends each by itself.
 
         It is asked once: what is timed is not asked again.
+
+        Returns:
+            How many tokens were written, by the server's own count; NaN where it does not count those of a stream.
 
         Raises:
             MisuseError: as `generate`, and a stream that breaks off.

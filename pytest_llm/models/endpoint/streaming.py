@@ -6,7 +6,8 @@ An event is lines that begin with "data:", up to an empty line. A stream has com
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Generator, Mapping
 from typing import Any
 
 from pytest_llm.models.endpoint.client import Question
@@ -20,8 +21,11 @@ from pytest_llm.tasks.decoding import Decoding
 DONE = "[DONE]"
 
 
-def read_stream(server: Server, question: Question, decoding: Decoding) -> Iterator[str]:
+def read_stream(server: Server, question: Question, decoding: Decoding) -> Generator[str, None, float]:
     """The pieces that are not empty.
+
+    Returns:
+        How many tokens were written, by the server's count; NaN if it does not count them, since a piece need not be a token.
 
     Raises:
         MisuseError: the server does not answer, or not rightly.
@@ -54,6 +58,7 @@ def read_stream(server: Server, question: Question, decoding: Decoding) -> Itera
             )
         refuse_ending(ending, None if usage is None else usage.completion_tokens, decoding)
         server.count(Usage(requests=1) if usage is None else usage)
+        return math.nan if usage is None else float(usage.completion_tokens)
 
 
 def _event(data: str) -> Any:

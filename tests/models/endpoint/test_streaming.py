@@ -112,4 +112,4 @@ def test_whoever_stops_listening_ends_the_request(server: StubServer) -> None:
     pieces = iter(Endpoint(server.url).stream("the cat", Decoding(max_tokens=3)))
 
     assert next(pieces) == PIECES[0]
-    pieces.close()  # type: ignore[attr-defined]  # a generator
+    pieces.close()  # a generator

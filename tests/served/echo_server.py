@@ -1,0 +1,155 @@
+"""A small server of a causal model that speaks `echo` with `logprobs`, as vLLM does, and streams: `python echo_server.py MODEL`.
+
+Its numbers come from the model's own logits, one text at a time, in float64: no line of the package computes them.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Lock
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+NAME = "tiny"
+
+
+class Model:
+    """What is served."""
+
+    def __init__(self, folder: str) -> None:
+        torch.set_num_threads(1)
+        self.tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+        self.module: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+        self.lock = Lock()
+
+    def log_probs(self, tokens: list[int]) -> torch.Tensor:
+        """Of the token after each of these, `[tokens, vocabulary]`."""
+        with self.lock, torch.no_grad():
+            return self.module(torch.tensor([tokens])).logits[0].double().log_softmax(-1)  # type: ignore[no-any-return]
+
+    def written(self, tokens: list[int], count: int) -> Iterator[tuple[int, float]]:
+        """The most probable tokens, one after another, up to the end token."""
+        tokens = list(tokens)
+        for _ in range(count):
+            row = self.log_probs(tokens)[-1]
+            token = int(row.argmax())
+            yield token, float(row[token])
+            if token == self.tokenizer.eos_token_id:
+                return
+            tokens.append(token)
+
+
+def complete(model: Model, body: dict[str, Any]) -> dict[str, Any]:
+    """The reply to a question that is not streamed."""
+    tokens = model.tokenizer(body["prompt"])["input_ids"]
+    answer = list(model.written(tokens, body["max_tokens"]))
+    text = model.tokenizer.decode([token for token, _ in answer], skip_special_tokens=True)
+    choice = {"index": 0, "text": text, "finish_reason": _reason(model, answer), "logprobs": None}
+    if body.get("logprobs") is not None:
+        choice["logprobs"] = _listed(model, tokens if body.get("echo") else [], answer)
+    if body.get("echo"):
+        choice["text"] = body["prompt"] + text
+    return {"object": "text_completion", "model": NAME, "choices": [choice], "usage": _usage(tokens, answer)}
+
+
+def _listed(model: Model, tokens: list[int], answer: list[tuple[int, float]]) -> dict[str, Any]:
+    given: list[float | None] = []
+    if tokens:
+        rows = model.log_probs(tokens)
+        given = [None, *(float(rows[place, token]) for place, token in enumerate(tokens[1:]))]
+    shown = [model.tokenizer.decode([token]) for token in [*tokens, *(token for token, _ in answer)]]
+    return {"tokens": shown, "token_logprobs": [*given, *(score for _, score in answer)], "top_logprobs": None}
+
+
+def stream(model: Model, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Pieces of two tokens, as servers send them that speculate: a piece is no token."""
+    tokens = model.tokenizer(body["prompt"])["input_ids"]
+    answer: list[tuple[int, float]] = []
+    sent = ""
+    for pair in model.written(tokens, body["max_tokens"]):
+        answer.append(pair)
+        text = model.tokenizer.decode([token for token, _ in answer], skip_special_tokens=True)
+        if len(answer) % 2 == 0 and not text.endswith("\ufffd"):
+            yield _piece(text[len(sent) :], None)
+            sent = text
+    text = model.tokenizer.decode([token for token, _ in answer], skip_special_tokens=True)
+    yield _piece(text[len(sent) :], _reason(model, answer))
+    yield {"object": "text_completion", "model": NAME, "choices": [], "usage": _usage(tokens, answer)}
+
+
+def _piece(text: str, reason: str | None) -> dict[str, Any]:
+    choice = {"index": 0, "text": text, "logprobs": None, "finish_reason": reason}
+    return {"object": "text_completion", "model": NAME, "choices": [choice]}
+
+
+def _reason(model: Model, answer: list[tuple[int, float]]) -> str:
+    return "stop" if answer and answer[-1][0] == model.tokenizer.eos_token_id else "length"
+
+
+def _usage(tokens: list[int], answer: list[tuple[int, float]]) -> dict[str, int]:
+    read, written = len(tokens), len(answer)
+    return {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One connection."""
+
+    protocol_version = "HTTP/1.1"
+    model: Model
+
+    def do_GET(self) -> None:
+        self._send(200, {"object": "list", "data": [{"id": NAME, "object": "model", "owned_by": "tests"}]})
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.path != "/v1/completions":
+            self._send(404, {"detail": "Not Found"})
+        elif not body.get("stream"):
+            self._send(200, complete(self.model, body))
+        else:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/event-stream")
+            self.send_header("Connection", "close")
+            self.end_headers()
+            for event in stream(self.model, body):
+                self._event(json.dumps(event))
+            self._event("[DONE]")
+            self.close_connection = True
+
+    def _event(self, data: str) -> None:
+        self.wfile.write(f"data: {data}\n\n".encode())
+        self.wfile.flush()
+
+    def _send(self, status: int, content: dict[str, Any]) -> None:
+        data = json.dumps(content).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+class Served(ThreadingHTTPServer):
+    """A server of a model; threads of its own answer."""
+
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, folder: str, port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), type("OwnHandler", (Handler,), {"model": Model(folder)}))
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/v1"
+
+
+if __name__ == "__main__":
+    Served(sys.argv[1], int(sys.argv[2])).serve_forever()

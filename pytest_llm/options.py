@@ -100,6 +100,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="share each model's work among N processes of this machine (default: 1); on the CPU they share the weights",
     )
     group.addoption(
+        "--llm-engine",
+        choices=["local", "ranks"],
+        default="local",
+        help="who answers: this process (local, the default), or all that a launcher such as torchrun has started (ranks): one "
+        "of them runs the tests, the others serve it",
+    )
+    group.addoption(
         "--llm-json",
         metavar="FILE",
         help="write what was measured to a file, with the statistics of each example and the verdicts",

@@ -38,6 +38,7 @@ from pytest_llm.reports.properties import VERDICT, as_expected, for_people, prop
 from pytest_llm.session.asking import ASKING, TierReporter, asked_so, asking_of, limited, reason_to_wait
 from pytest_llm.session.corpus_keeper import CorpusKeeper
 from pytest_llm.session.progress_bar import ProgressBars, can_be_seen
+from pytest_llm.session.ranks import judging, pytest_cmdline_main, unshared  # noqa: F401  # pytest finds the hook here
 from pytest_llm.session.releasing import FrameReleaser
 from pytest_llm.session.unfinished import UnfinishedTests
 
@@ -80,6 +81,8 @@ def pytest_configure(config: pytest.Config) -> None:
     asking = config.stash[ASKING] = asking_of(config)
     if asking.tier or asking.sample:
         config.pluginmanager.register(TierReporter(asking), "llm_tier_reporter")
+    if asking.ranks and (judge := judging(config)) is not None:
+        config.pluginmanager.register(judge, "llm_judging_rank")
     if config.getoption("llm_rejudge"):
         from pytest_llm.session.rejudging import rejudge
 
@@ -329,6 +332,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
     holm = terminalreporter.config.stash.get(CORRECTION, None)
     summarise(terminalreporter, None if holm is None else holm.result())
+    if said := unshared(terminalreporter.config):
+        terminalreporter.write_line(said, yellow=True)
 
 
 def _has_verdict(report: object) -> bool:

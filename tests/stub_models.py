@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import pickle
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -144,3 +145,22 @@ class Labeller:
     def classify(self, texts: Sequence[str]) -> list[Any]:
         self.calls.append(list(texts))
         return [self.answers[text] for text in texts]
+
+
+class RankModel:
+    """Says which thread answered, and about how many texts at once."""
+
+    def __init__(self, state: int, seconds: float = 0.0) -> None:
+        self.state, self.seconds = state, seconds
+
+    def fingerprint(self) -> int:
+        return self.state
+
+    def score(self, texts: Sequence[str]) -> list[tuple[str, int, int]]:
+        time.sleep(self.seconds * len(texts))
+        if "bad" in texts:
+            raise KeyError("bad")
+        return [(text, self.state, threading.get_ident()) for text in texts]
+
+    def sizes(self, texts: Sequence[str]) -> list[int]:
+        return [len(texts)] * len(texts)

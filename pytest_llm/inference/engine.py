@@ -1,4 +1,4 @@
-"""How a model is asked: all at once (the default), one thing at a time, or by several processes.
+"""How a model is asked: all at once (the default), one thing at a time, or by several processes, of this machine or of a launcher.
 
 Which texts stand in one batch changes the last bits of floating-point results: for SmolLM2-135M in float32 the perplexity of a text
 by less than one part in a hundred thousand. The plan is fixed, so a second run gives the same bits; but another set of texts
@@ -27,13 +27,16 @@ class Engine:
         processes: how many processes share the work, each with its part of the cores. On CPUs they share one copy of the weights.
         devices: one process for each of these devices, such as ("cuda:0", "cuda:1"), each with a copy of the weights.
 
+        ranks: the processes that a launcher such as torchrun has started share the work, in a session with --llm-engine ranks.
+
     Raises:
-        MisuseError: processes and devices that contradict each other.
+        MisuseError: processes, devices and ranks that contradict each other.
     """
 
     deterministic: bool = False
     processes: int = 1
     devices: tuple[str, ...] = ()
+    ranks: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "devices", (self.devices,) if isinstance(self.devices, str) else tuple(self.devices))
@@ -44,10 +47,12 @@ class Engine:
                 f"processes={self.processes} and {len(self.devices)} devices: there is one process for each device, "
                 f"so leave processes out"
             )
+        if self.ranks and (self.devices or self.processes != 1):
+            raise MisuseError("the launcher's ranks are the processes: leave processes and devices out")
 
     @property
     def workers(self) -> int:
-        """How many processes there are besides this one; 0: this one does the work."""
+        """How many processes there are besides this one; 0: this one does the work, if need be with other ranks."""
         count = max(self.processes, len(self.devices))
         return count if count > 1 or self.devices else 0
 
@@ -99,9 +104,13 @@ def ask(model: Any, method: str, items: Sequence[Any], **settings: Any) -> list[
         MisuseError: the method gives anything but one answer for each item.
     """
     engine = current_engine()
-    if engine.workers and not getattr(
-        model, "is_elsewhere", False
-    ):  # a served model is asked about many things at once anyway
+    # a served model is asked about many things at once anyway
+    elsewhere = getattr(model, "is_elsewhere", False)
+    if engine.ranks and not elsewhere:
+        from pytest_llm.inference.ranks import ask_ranks
+
+        return ask_ranks(model, method, items, settings, deterministic=engine.deterministic)
+    if engine.workers and not elsewhere:
         from pytest_llm.inference.processes import ask_workers
 
         return ask_workers(engine, model, method, items, settings)

@@ -31,7 +31,15 @@ def least_effort(model: object) -> int:
     tokens = getattr(getattr(model, "budget", None), "tokens", None)
     if tokens is None and is_limited():
         rows = 1
-    return rows * max(tokens or 0, _TOKENS_PER_ROW) * _CHARACTERS_PER_TOKEN * max(1, current_engine().workers)
+    return rows * max(tokens or 0, _TOKENS_PER_ROW) * _CHARACTERS_PER_TOKEN * max(1, _sharing())
+
+
+def _sharing() -> int:
+    if not current_engine().ranks:
+        return current_engine().workers
+    from pytest_llm.inference.ranks import size
+
+    return size()
 
 
 def parts(texts: Sequence[str], efforts: Sequence[int], least: int) -> Iterator[range]:

@@ -45,12 +45,21 @@ def cache_key(model: Any) -> str | None:
     None where that would not be all: hooks, replaced functions, adapters, classes of other packages, weights that are no plain
     tensors, a tokenizer whose pipeline is code. The reason is logged.
     """
+    return _key(model, [place_of(model.device)])
+
+
+def placeless_key(model: Any) -> str | None:
+    """As `cache_key` but for the device: tells whether a copy elsewhere is the same model."""
+    return _key(model, [])
+
+
+def _key(model: Any, place: list[str]) -> str | None:
     try:
         parts = [
             _wrapper(model),
             _module(model.module),
             _tokenizer(model.tokenizer),
-            _place(model.device),
+            *place,
             _environment(),
             _weights(model.module),
         ]
@@ -130,7 +139,7 @@ def _tokenizer(tokenizer: Any) -> str:
     return "\n".join([type(tokenizer).__qualname__, *lines])
 
 
-def _place(device: torch.device) -> str:
+def place_of(device: torch.device) -> str:
     """Two kinds of GPU, or a processor with wider registers, differ in the last bits; in half precision by more."""
     if device.type == "cuda":
         return f"cuda {torch.cuda.get_device_name(device)}"

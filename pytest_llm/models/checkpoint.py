@@ -14,6 +14,7 @@ from pytest_llm.models.cache_key import cache_key
 from pytest_llm.models.fingerprint import fingerprint
 from pytest_llm.models.identity import identity
 from pytest_llm.models.memory import Budget, budget_for
+from pytest_llm.models.origin import Origin
 
 DEFAULT_MAX_LENGTH = 2048
 """For models without a stated context length, as lm-evaluation-harness assumes."""
@@ -53,6 +54,8 @@ class Checkpoint:
         self.module = module.eval()
         self.tokenizer = tokenizer
         self.name = name or type(module).__name__
+        self.origin: Origin | None = None
+        """How it was loaded, if `load_model` did."""
         self._budget: Budget | None = None
         rows = module.get_input_embeddings().weight.shape[0]
         if len(tokenizer) > rows:

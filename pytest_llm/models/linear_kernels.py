@@ -20,6 +20,8 @@ from pytest_llm.models.timing import seconds
 
 Kernel: TypeAlias = Literal["default", "onednn", "packed"]
 Product: TypeAlias = Callable[[torch.Tensor], torch.Tensor]
+Shape: TypeAlias = tuple[int, int, int, bool, torch.dtype, int]
+"""What is timed: width in, width out, rows, whether weights may be packed, their type, threads."""
 
 CLEARLY_FASTER = 1.03
 TOKENS_TO_PACK_FOR = 2048
@@ -27,6 +29,17 @@ COLUMNS_PER_TILE = {"cpu": 2048}
 """Of the vocabulary: with 1 024 rows a tile of logits has 8 MiB in float32, which stays in the cache."""
 COLUMNS_PER_TILE_ELSEWHERE = 32768
 """128 MiB: on a GPU each tile costs the launch of its kernels."""
+
+
+def alone(shape: Shape, own: Kernel) -> Kernel:
+    """What this process found to be fastest is what it uses."""
+    return own
+
+
+agree: Callable[[Shape, Kernel], Kernel] = alone
+"""Says which kernel is used where this process found one to be the fastest: processes that share work use the same."""
+chosen: dict[Shape, Kernel] = {}
+"""What is used in this process."""
 
 _TOLERANCES = {torch.float32: 1e-4, torch.bfloat16: 2e-2}
 
@@ -101,6 +114,12 @@ def fastest_kernel(
     width_in: int, width_out: int, rows: int, may_pack: bool, dtype: torch.dtype, threads: int
 ) -> Kernel:
     """Time the kernels on one shape. `threads` is part of the question only because it is part of the answer."""
+    shape = width_in, width_out, rows, may_pack, dtype, threads
+    chosen[shape] = agree(shape, _timed(width_in, width_out, rows, may_pack, dtype))
+    return chosen[shape]
+
+
+def _timed(width_in: int, width_out: int, rows: int, may_pack: bool, dtype: torch.dtype) -> Kernel:
     generator = torch.Generator().manual_seed(0)
     given = torch.randn(rows, width_in, generator=generator).to(dtype)
     weight = torch.randn(width_out, width_in, generator=generator).to(dtype)

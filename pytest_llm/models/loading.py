@@ -34,6 +34,7 @@ from pytest_llm.models.language_model import (
     PerturbableModel,
     WindowedModel,
 )
+from pytest_llm.models.origin import Origin
 from pytest_llm.models.recorded import RecordedModel
 from pytest_llm.replaying import replaying
 from pytest_llm.transformer.config import Config
@@ -119,6 +120,15 @@ def load_model(
         raise MisuseError(f"dtype {dtype!r}: expected auto, float32, bfloat16 or float16")
     place = choose_device(device)
     path = checkpoint_at(str(source))
+    model = _loaded(source, path, place, dtype, trust_remote_code, allow_pickle)
+    there = path is not None and Path(source).expanduser().exists()
+    model.origin = Origin(str(path if there else source), dtype, trust_remote_code, allow_pickle)
+    return model
+
+
+def _loaded(
+    source: str | Path, path: Path | None, place: str, dtype: Dtype, trust_remote_code: bool, allow_pickle: bool
+) -> Pretrained:
     options: dict[str, Any] = {"trust_remote_code": trust_remote_code}
     if path is None:
         origin, name = str(source), str(source)

@@ -35,6 +35,8 @@ class Asking:
     """Seconds for each assertion; None: no end."""
     deterministic: bool = False
     processes: int = 1
+    ranks: bool = False
+    """Whether those share the work that a launcher has started."""
     models_size: int | None = None
     """Bytes of models that are kept from one assertion to the next; None: as there is room."""
 
@@ -56,6 +58,7 @@ def asking_of(config: pytest.Config) -> Asking:
         _budget(config, budget),
         option("llm_deterministic"),
         option("llm_processes"),
+        option("llm_engine") == "ranks",
         _models_size(config),
     )
 
@@ -64,10 +67,11 @@ def asking_of(config: pytest.Config) -> Asking:
 def asked_so(asking: Asking) -> Iterator[None]:
     """Bind it for the length of a `with` block; nothing is imported for what is as usual."""
     with ExitStack() as bound:
-        if asking.deterministic or asking.processes != 1:
+        if asking.deterministic or asking.processes != 1 or asking.ranks:
             from pytest_llm.inference.engine import Engine, using
 
-            bound.enter_context(using(Engine(deterministic=asking.deterministic, processes=asking.processes)))
+            engine = Engine(deterministic=asking.deterministic, processes=asking.processes, ranks=asking.ranks)
+            bound.enter_context(using(engine))
         if asking.stop != "off":
             from pytest_llm.stopping.mode import stopping
 

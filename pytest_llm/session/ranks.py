@@ -6,19 +6,16 @@ The others collect nothing, run nothing, print nothing and write nothing. They e
 from __future__ import annotations
 
 import os
-import signal
 import sys
-import threading
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_llm.errors import MisuseError
+from pytest_llm.session.termination import TerminationCatcher
 
 if TYPE_CHECKING:
-    from types import FrameType
-
     from pytest_llm.inference.rank_connections import Launch
     from pytest_llm.inference.ranks import Ranks
 
@@ -55,6 +52,8 @@ def judging(config: pytest.Config) -> Judging | None:
         )
     if hasattr(config, "workerinput") or config.getoption("dist", "no") != "no":
         raise pytest.UsageError("--llm-engine ranks: the launcher's ranks are the workers: leave out -n")
+    # which a launcher sends to all ranks when one has failed
+    config.pluginmanager.register(TerminationCatcher(), "llm_rank_termination_catcher")
     return Judging(launch)
 
 
@@ -66,10 +65,6 @@ class Judging:
         self.status = int(pytest.ExitCode.INTERNAL_ERROR)
         self._store: Any = None
         self._ranks: Ranks | None = None
-        self._before: Any = None
-        if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-            signal.signal(signal.SIGTERM, _end_in_order)
-            self._before = signal.SIG_DFL
 
     def pytest_report_header(self) -> str:
         return f"llm ranks: {self.launch.size}, of which this one judges"
@@ -87,8 +82,6 @@ class Judging:
 
     @pytest.hookimpl(trylast=True)
     def pytest_unconfigure(self) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGTERM, self._before)
         sys.stdout.flush()  # a launcher ends all of them when the first one ends with an error
         if self._ranks is None or not self._ranks.close(self.status):
             from pytest_llm.inference.rank_connections import call_off
@@ -107,12 +100,6 @@ class Judging:
 
             self._store = open_store(self.launch)
         return self._store
-
-
-def _end_in_order(number: int, frame: FrameType | None) -> None:
-    """The launcher ends all ranks when one has failed: what is known is still reported, instead of a death without a word."""
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # who sends it again means it
-    pytest.exit("the launcher ends this session (SIGTERM): has another rank failed?", returncode=1)
 
 
 def unshared(config: pytest.Config) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -61,7 +61,8 @@ class Question:
     body: Any = None
 
 
-async def _sleep(seconds: float) -> None:
+async def pause(seconds: float) -> None:
+    """Wait. Tests put their own in its place."""
     import anyio
 
     await anyio.sleep(seconds)
@@ -77,7 +78,6 @@ class Client:
     patience: Patience = field(default_factory=Patience)
     proxied: bool = False
     """Whether the environment's proxies are used."""
-    sleep: Callable[[float], Awaitable[None]] = _sleep
     random: Random = field(default_factory=Random)
     retried: int = 0
     _opened: tuple[BlockingPortal, httpx2.AsyncClient] | None = field(default=None, init=False)
@@ -91,6 +91,7 @@ class Client:
             questions: any number.
             heard: called with each answer as soon as it is there, in the loop's thread.
         """
+        self.key()  # what is wrong with it is said here, not by a task
         portal, http = self._open()
         future: Future[list[Answer]] = portal.start_task_soon(self._ask_all, http, list(questions), heard)
         try:
@@ -101,6 +102,7 @@ class Client:
 
     def stream(self, question: Question) -> Iterator[str | Failure]:
         """The data of each server-sent event of the answer; the last one may be a failure. It is asked once, never again."""
+        self.key()
         portal, http = self._open()
         heard: SimpleQueue[str | Failure | None] = SimpleQueue()
         future = portal.start_task_soon(self._pump, http, question, heard.put)
@@ -218,10 +220,14 @@ class Client:
                     if (failure.wait or 0.0) > LONGEST_WAIT:
                         return Failure(f"{failure.reason}; it asks to wait {failure.wait:.0f} s", status=failure.status)
                     self.retried += 1
-                    await self.sleep((failure.wait or 0.0) + backoff(tried, self.random))
+                    await pause((failure.wait or 0.0) + backoff(tried, self.random))
+        except MisuseError as error:
+            return Failure(str(error))
         except TimeoutError:
             last = f" (before that: {failure.reason})" if failure.again else ""
             return Failure(f"no answer within {self.patience.seconds:g} s{last}")
+        except Exception as error:  # a fault of ours or of a library: its frames hold the key, so they end here
+            return Failure(f"asking it failed ({type(error).__name__})")
         return Failure(
             failure.reason if not failure.again else f"{failure.reason}, after {tried} tries", status=failure.status
         )

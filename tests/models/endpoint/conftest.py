@@ -6,12 +6,25 @@ from collections.abc import Iterator
 
 import pytest
 
+from pytest_llm.models.endpoint import client
 from tests.models.endpoint.stub_server import StubServer, serving
 
 
 @pytest.fixture(autouse=True)
 def _no_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def waited(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds that a client would have waited between tries; nothing waits here."""
+    seconds: list[float] = []
+
+    async def noted(time: float) -> None:
+        seconds.append(time)
+
+    monkeypatch.setattr(client, "pause", noted)
+    return seconds
 
 
 @pytest.fixture

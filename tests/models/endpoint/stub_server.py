@@ -43,6 +43,8 @@ class Reply:
     headers: dict[str, str] = field(default_factory=lambda: {"Content-Type": "application/json"})
     send: Callable[[Any, bytes], object] | None = None
     """Writes the body itself, to the file and from the bytes that were meant."""
+    bare: bool = False
+    """`send` writes the status and the headers too."""
 
     @property
     def data(self) -> bytes:
@@ -194,6 +196,10 @@ def _handler(stub: StubServer) -> type[BaseHTTPRequestHandler]:
 
         def _send(self, reply: Reply) -> None:
             data = reply.data
+            if reply.bare and reply.send is not None:
+                self.close_connection = True
+                reply.send(self.wfile, data)
+                return
             self.send_response(reply.status)
             for name, value in reply.headers.items():
                 self.send_header(name, value)

@@ -33,11 +33,12 @@ def write_pair(path: Path, text: bytes, arrays: bytes) -> None:
         try:
             write_whole(waiting, arrays)
             write_whole(path, text)
-        except OSError:
+        except Exception:
             with suppress(OSError):
                 waiting.unlink()
             raise
-        os.replace(waiting, path.with_suffix(".npz"))
+        with suppress(OSError):  # it is stored: the next reader tries again
+            os.replace(waiting, path.with_suffix(".npz"))
 
 
 def arrays_of(path: Path, checksum: str) -> Path:

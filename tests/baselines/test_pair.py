@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
+from contextlib import nullcontext
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,7 @@ def test_the_next_one_who_is_killed_loses_nothing_either(
 @pytest.mark.parametrize("step", range(STEPS))
 def test_what_cannot_be_written_leaves_a_pair(path: Path, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     alive = at_step(monkeypatch, step, OSError(errno.ENOSPC, "No space left on device"))
-    with pytest.raises(OSError, match="No space left"):
+    with nullcontext() if step == 2 else pytest.raises(OSError, match="No space left"):
         write(path, b"new")
     alive()
     assert stored(path) == (b"new" if step == 2 else b"old")

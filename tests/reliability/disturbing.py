@@ -146,11 +146,11 @@ def home(how: str) -> None:
 
 
 def without_folder() -> None:
-    """The current folder is removed when the first file is written."""
+    """The current folder is removed when the first file gets its name."""
     folder = os.getcwd()
 
     def act(event: str, arguments: tuple[Any, ...]) -> None:
-        if event == "sqlite3.connect" and os.path.exists(folder):
+        if event == "os.rename" and os.path.exists(folder):
             os.rmdir(folder)
 
     sys.addaudithook(act)

@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, NoReturn
@@ -51,6 +52,7 @@ def preload() -> None:
 
 def run(request: Mapping[str, Any]) -> NoReturn:
     """In the child."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background has it ignored
     os.setsid()  # so that it can be ended with all that it has begun
     os.chdir(request["folder"])
     os.environ.update(request["environment"])
@@ -63,6 +65,8 @@ def run(request: Mapping[str, Any]) -> NoReturn:
     code = 70
     try:
         code = int(pytest.main(request["arguments"]))
+    except BaseException:
+        traceback.print_exc()
     finally:
         sys.stdout.flush()
         os._exit(code)

@@ -16,6 +16,8 @@ from pytest_llm.history.run import Run
 from pytest_llm.inference.cache_file import CacheFile, ForeignFileError
 from pytest_llm.records.run_record import RunRecord, read_record
 
+_CACHE = ("answers.sqlite3", "answers.sqlite3-wal", "answers.sqlite3-shm")
+"""SQLite leaves the last two where it could not tidy up; the next one who opens the file does."""
 _OURS = ("conftest.py", "test_it.py", "pytest.ini")
 
 
@@ -61,7 +63,7 @@ def _read_cache(path: Path) -> None:
 
 def strange(folder: Path) -> list[str]:
     """Files that are left beside those that were asked for."""
-    known = {"run.json", "run.html", "run.md", "answers.sqlite3", *_OURS}
+    known = {"run.json", "run.html", "run.md", *_CACHE, *_OURS}
     suffixes = {"llm_baselines": {".json", ".npz"}, "llm_corpus": {".jsonl"}, "history": {".jsonl"}}
     found = []
     for path in folder.rglob("*"):

@@ -16,7 +16,7 @@ class Counting:
 
     def note(self, text):
         time.sleep(float(os.environ.get("SECONDS", "0.002")))
-        with open(os.environ["ASKED"], "a") as file:
+        with open(os.environ["ASKED"], "a", encoding="utf-8") as file:
             file.write(f"{text[:12]}\\n")
 
     def score(self, texts):

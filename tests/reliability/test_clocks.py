@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,14 @@ JUMPS = {
     "a second back": [-1.0],
     "back and forth": [-DAY, DAY],
     "years back and forth": [-400 * DAY, 300 * DAY, 5.0],
-    "a century": [36_500 * DAY, 0.0, -73_000 * DAY],
+    "a century": [-36_500 * DAY, 0.0, 36_500 * DAY],
     "still": [0.0, -1e-3],
 }
+
+
+def undated(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """All but what says when a baseline was recorded: the arrays, and the corpus."""
+    return {name: content for name, content in files.items() if not name.endswith(".json")}
 
 
 def disturbed(forks: Forks, undisturbed: Undisturbed, folder: Path, jumps: list[float]) -> None:
@@ -26,7 +32,8 @@ def disturbed(forks: Forks, undisturbed: Undisturbed, folder: Path, jumps: list[
     budget = ("--llm-budget", "5min") if max(jumps) <= 0 else ()
     run = forks.run(project, *budget, state=AFTER, clocks_jump=[jumps])
     assert left.torn(project) + left.strange(project) == []
-    assert (left.kept_files(project), left.numbers(project)) == (undisturbed.files, undisturbed.numbers)
+    assert undated(left.kept_files(project)) == undated(undisturbed.files)
+    assert left.numbers(project) == undisturbed.numbers
     gates = [gate for one in left.runs(project) for gate in one.gates]
     assert len(gates) == 2 * len(left.runs(undisturbed.copy(folder / "again"))[0].gates)
     assert all(gate.seconds is not None and gate.seconds >= 0 for gate in gates)

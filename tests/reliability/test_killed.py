@@ -73,8 +73,7 @@ def test_killed_before_each_change_of_a_file(
     tally = Tally[str]()
     for number, _ in enumerate(undisturbed.operations, start=1):
         project = undisturbed.copy(tmp_path / str(number))
-        run = forks.run(project, state=AFTER, killed_at=[number], code=-signal.SIGKILL)
-        assert run.output.count("session starts") == 1
+        forks.run(project, state=AFTER, killed_at=[number], code=-signal.SIGKILL)
         tally[came_of(forks, undisturbed, project)] += 1
     times = len(undisturbed.operations)
     counter("run", "kills before a change of a file", {GOOD: tally[GOOD], "torn or lost": times - tally[GOOD]})

@@ -119,11 +119,14 @@ def test_a_disk_that_is_full(
     with mounted(disk, "-t", "tmpfs", "-o", "size=2m", "tmpfs"):
         shutil.copytree(undisturbed.copy(tmp_path / "copy"), disk, dirs_exist_ok=True)
         free = os.statvfs(disk)
-        (disk / "answers.sqlite3").write_bytes(bytes(free.f_bavail * free.f_bsize - 1024 * kilobytes))
+        filler = disk / "filler"
+        filler.write_bytes(bytes(free.f_bavail * free.f_bsize - 1024 * kilobytes))
         run = forks.start(disk, state=AFTER)
-        found = came_of(undisturbed, disk, run.end(), run.output)
+        code = run.end()
+        filler.unlink()  # SQLite reads nothing without room for its index
+        found = came_of(undisturbed, disk, code, run.output)
     assert found in (TOLD, UNHARMED)
-    counter("tmpfs", "runs on a full disk", {TOLD: found == TOLD, UNHARMED: found == UNHARMED, "wrong": 0})
+    counter("tmpfs", "runs on a full disk", {found: 1, "wrong": 0})
 
 
 @pytest.mark.slow

@@ -86,8 +86,8 @@ def processes_of(run: Run) -> list[int]:
 
 
 def is_gone(group: int) -> bool:
-    """Whether no process that a run began is left after a few seconds."""
-    for _ in range(100):
+    """Whether no process that a run began is left; execnet gives a worker that lost its controller fifteen seconds."""
+    for _ in range(600):
         try:
             os.killpg(group, 0)
         except ProcessLookupError:

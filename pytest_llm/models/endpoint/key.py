@@ -16,7 +16,6 @@ USUAL = "OPENAI_API_KEY"
 _SHORTEST = 8
 """A piece of the key of this many characters is a trace of it."""
 _MOST_SHOWN = 300
-_UNPRINTABLE = re.compile(r"[^\x20-\x7e\xa0-\U0010ffff]+")
 
 
 class Key:
@@ -55,7 +54,7 @@ class Key:
 
     def cleaned(self, text: str) -> str:
         """What a stranger said, fit for a report: on one line, not long, without this key."""
-        line = " ".join(_UNPRINTABLE.sub(" ", text).split())
+        line = " ".join("".join(one if one.isprintable() else " " for one in text).split())
         if self._value:
             line = line.replace(self._value, "[key]")
         if self.is_in(line) or self.is_in(re.sub(r"\s", "", line)):

@@ -56,7 +56,7 @@ def wait_of(headers: Mapping[str, str], now: datetime | None = None) -> float | 
     except ValueError:
         try:
             then = parsedate_to_datetime(given)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         then = then if then.tzinfo else then.replace(tzinfo=timezone.utc)
         seconds = (then - (now or datetime.now(timezone.utc))).total_seconds()

@@ -51,6 +51,13 @@ def named_model(config: pytest.Config) -> tuple[str, str | None]:
     return next(((origin, value) for origin, value in options if value), ("default", None))
 
 
+def _placed(config: pytest.Config, device: str) -> dict[str, Any]:
+    """Where a model goes, and of which type its weights are."""
+    spread = config.getoption("llm_device_map")
+    where = {"device": device} if spread is None else {"device_map": spread}
+    return {**where, "dtype": config.getoption("llm_dtype")}
+
+
 @pytest.fixture(scope="session")
 def llm(request: pytest.FixtureRequest, llm_device: str) -> AnyModel:
     """The model under test: --llm-model, else PYTEST_LLM_MODEL, else the ini key llm_model, else a tiny one that is shipped.
@@ -63,7 +70,7 @@ def llm(request: pytest.FixtureRequest, llm_device: str) -> AnyModel:
 
     origin, source = named_model(request.config)
     try:
-        return load_model(source or DEFAULT_MODEL, device=llm_device, dtype=request.config.getoption("llm_dtype"))
+        return load_model(source or DEFAULT_MODEL, **_placed(request.config, llm_device))
     except MisuseError as error:
         raise pytest.UsageError(f"{origin}: {error}") from None
 
@@ -78,7 +85,7 @@ def llm_reference(request: pytest.FixtureRequest, llm_device: str) -> AnyModel:
     if not source:
         raise pytest.UsageError("llm_reference: say which model with --llm-reference MODEL")
     try:
-        return load_model(source, device=llm_device, dtype=request.config.getoption("llm_dtype"))
+        return load_model(source, **_placed(request.config, llm_device))
     except MisuseError as error:
         raise pytest.UsageError(f"--llm-reference: {error}") from None
 

@@ -25,6 +25,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="auto (default: this worker's GPU, else the CPU), cpu, cuda, cuda:1 or mps",
     )
     group.addoption(
+        "--llm-device-map",
+        metavar="MAP",
+        help="auto: spread the model over all GPUs, then the host's memory, then the disk, in the place of --llm-device; or "
+        "another word of accelerate's; needs the extra [accelerate]",
+    )
+    group.addoption(
         "--llm-dtype",
         choices=["auto", "float32", "bfloat16", "float16"],
         default="auto",

@@ -62,6 +62,9 @@ def ask_workers(
 def _pool(engine: Engine, model: Any) -> _Pool:
     import torch.multiprocessing  # noqa: F401  # teaches the pickler to send tensors as shared memory
 
+    from pytest_llm.models.placement import refuse_spread
+
+    refuse_spread(model)
     if hasattr(model, "module"):
         model.module.share_memory()
     try:

@@ -314,6 +314,9 @@ def packed(model: Any) -> bytes:
     """
     import torch
 
+    from pytest_llm.models.placement import refuse_spread
+
+    refuse_spread(model)
     file = io.BytesIO()
     try:
         torch.save(model, file)

@@ -15,6 +15,7 @@ from pytest_llm.models.fingerprint import fingerprint
 from pytest_llm.models.identity import identity
 from pytest_llm.models.memory import Budget, budget_for
 from pytest_llm.models.origin import Origin
+from pytest_llm.models.placement import device_of, devices_of
 
 DEFAULT_MAX_LENGTH = 2048
 """For models without a stated context length, as lm-evaluation-harness assumes."""
@@ -66,12 +67,14 @@ class Checkpoint:
 
     @property
     def device(self) -> torch.device:
-        return torch.device(self.module.get_input_embeddings().weight.device)
+        return device_of(self.module)
 
     @property
     def provenance(self) -> Provenance:
         kind = self.module._get_name()  # of its class, unless it stands for another module
-        size = f"{self.module.num_parameters() / 1e6:.4g} M parameters"
+        spread = ", ".join(devices_of(self.module))
+        # of weights that are fetched when needed nobody knows which are tied
+        size = f"spread over {spread}" if spread else f"{self.module.num_parameters() / 1e6:.4g} M parameters"
         title = f"{self.name} ({kind}, {size})" if self.name != kind else f"{kind} ({size})"
         return Provenance(title, str(self.module.dtype).removeprefix("torch."), str(self.device))
 

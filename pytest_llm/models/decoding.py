@@ -22,6 +22,7 @@ from transformers import (
 )
 
 from pytest_llm.models.continuous_batching import Text
+from pytest_llm.models.placement import device_of
 from pytest_llm.tasks.decoding import Decoding
 
 # Of a checkpoint's generation_config.json: settings that change which token comes next, and the values that change nothing.
@@ -143,7 +144,7 @@ def generate_alone(
 
     `listen` is called as soon as the host knows the next token (of a beam search: the next step of all beams).
     """
-    tokens = torch.tensor([list(prompt)], device=module.device)
+    tokens = torch.tensor([list(prompt)], device=device_of(module))
     finished = stopper(request.stop, ends, decode)
 
     def stop_now(ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:
@@ -156,7 +157,7 @@ def generate_alone(
     if request.temperature > 0:
         settings |= {"do_sample": True, "temperature": request.temperature, "top_p": request.top_p}
         settings["top_k"] = 0 if request.top_k is None else request.top_k
-    with torch.random.fork_rng(devices=[module.device] if module.device.type == "cuda" else []):
+    with torch.random.fork_rng(devices=[tokens.device] if tokens.device.type == "cuda" else []):
         torch.manual_seed(seed_of(request.seed, prompt))
         written = module.generate(
             tokens,

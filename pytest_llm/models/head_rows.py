@@ -12,6 +12,8 @@ from typing import Any
 
 import torch
 
+from pytest_llm.models.placement import device_of
+
 logger = logging.getLogger(__name__)
 
 # Largest differences between logits, as a share of the largest logit, that the rounding of a product of other shape explains.
@@ -41,7 +43,7 @@ class HeadRows:
         return logits(self._module, sequences, positions, inputs)
 
     def _agrees_on_a_probe(self) -> bool:
-        device = self._module.device
+        device = device_of(self._module)
         vocabulary = self._module.get_input_embeddings().weight.shape[0]
         # small numbers: the decoder may have a vocabulary of its own
         ids = torch.arange(1, 15, device=device).view(_PROBE_SHAPE) % vocabulary

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
@@ -35,6 +35,7 @@ from pytest_llm.models.language_model import (
     WindowedModel,
 )
 from pytest_llm.models.origin import Origin
+from pytest_llm.models.placement import DeviceMap, spreading
 from pytest_llm.models.recorded import RecordedModel
 from pytest_llm.replaying import replaying
 from pytest_llm.transformer.config import Config
@@ -92,6 +93,8 @@ def load_model(
     *,
     device: str = "auto",
     dtype: Dtype = "auto",
+    device_map: DeviceMap | None = None,
+    max_memory: Mapping[int | str, int | str] | None = None,
     trust_remote_code: bool = False,
     allow_pickle: bool = False,
 ) -> Pretrained:
@@ -105,6 +108,11 @@ def load_model(
             "http://host:port/v1#name" (see `Endpoint`).
         device: "auto" (this worker's GPU, else Apple's, else the CPU), "cpu", "cuda", "cuda:1", "mps".
         dtype: "auto" is float32 on the CPU and the checkpoint's own type on a GPU; or "float32", "bfloat16", "float16".
+        device_map: spreads a model of `transformers` that is larger than one device over several, in the place of `device`: "auto"
+            (all GPUs, then the host's memory, then the disk) and the other words of accelerate, or which part goes where. Then it
+            is asked in plain batches, and what it answers is not kept on disk (nor, where weights are fetched from the host's
+            memory or the disk when they are needed, for other tests). Needs the extra [accelerate].
+        max_memory: what each of the devices may take, such as {0: "70GiB", "cpu": "200GiB"}; None: as much as is free.
         trust_remote_code: let the checkpoint bring its own Python code.
         allow_pickle: read pickled weights where there are no safetensors; only for files you trust like code.
 
@@ -118,16 +126,24 @@ def load_model(
         return _served(str(source), dtype)  # type: ignore[no-any-return]  # asked for what a test needs, as all models are
     if dtype not in ("auto", "float32", "bfloat16", "float16"):
         raise MisuseError(f"dtype {dtype!r}: expected auto, float32, bfloat16 or float16")
+    spread = spreading(device, device_map, max_memory)
     place = choose_device(device)
     path = checkpoint_at(str(source))
-    model = _loaded(source, path, place, dtype, trust_remote_code, allow_pickle)
+    model = _loaded(source, path, place, dtype, spread, trust_remote_code, allow_pickle)
     there = path is not None and Path(source).expanduser().exists()
-    model.origin = Origin(str(path if there else source), dtype, trust_remote_code, allow_pickle)
+    if not spread:
+        model.origin = Origin(str(path if there else source), dtype, trust_remote_code, allow_pickle)
     return model
 
 
 def _loaded(
-    source: str | Path, path: Path | None, place: str, dtype: Dtype, trust_remote_code: bool, allow_pickle: bool
+    source: str | Path,
+    path: Path | None,
+    place: str,
+    dtype: Dtype,
+    spread: Mapping[str, Any],
+    trust_remote_code: bool,
+    allow_pickle: bool,
 ) -> Pretrained:
     options: dict[str, Any] = {"trust_remote_code": trust_remote_code}
     if path is None:
@@ -140,10 +156,14 @@ def _loaded(
         origin, name = str(path), MINILM_NAME if source == "minilm" else path.name
         check_folder(path, allow_pickle=allow_pickle)
         if (core := _core_of(path, place, dtype)) is not None:
+            if spread:
+                raise MisuseError(
+                    f"{source} is carried by the Transformer of this package, on one device: leave device_map out"
+                )
             return core
 
     with read_once() if "gguf_file" in options else nullcontext():
-        return _of_transformers(str(source), origin, name, options, place, dtype, allow_pickle)
+        return _of_transformers(str(source), origin, name, options, place, dtype, spread, allow_pickle)
 
 
 def _served(url: str, dtype: str) -> Any:
@@ -155,7 +175,14 @@ def _served(url: str, dtype: str) -> Any:
 
 
 def _of_transformers(
-    source: str, origin: str, name: str, options: dict[str, Any], device: str, dtype: Dtype, allow_pickle: bool
+    source: str,
+    origin: str,
+    name: str,
+    options: dict[str, Any],
+    device: str,
+    dtype: Dtype,
+    spread: Mapping[str, Any],
+    allow_pickle: bool,
 ) -> Pretrained:
     import torch
     from transformers import AutoConfig, AutoTokenizer
@@ -174,10 +201,10 @@ def _of_transformers(
         options["use_safetensors"] = True
     options["output_loading_info"] = True
     module, found = _load(
-        f"the model {source}", lambda: _auto_class(kind).from_pretrained(origin, dtype=wanted, **options)
+        f"the model {source}", lambda: _auto_class(kind).from_pretrained(origin, dtype=wanted, **options, **spread)
     )
     _refuse_random_weights(source, module, found)
-    return _wrapped(kind, module.to(device), tokenizer, name, origin)
+    return _wrapped(kind, module if spread else module.to(device), tokenizer, name, origin)
 
 
 def _core_of(folder: Path, device: str, dtype: Dtype) -> CoreModel | None:

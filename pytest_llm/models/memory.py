@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from pytest_llm.models.host_memory import free_host_memory
+from pytest_llm.models.placement import device_of
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +56,7 @@ class Budget:
 
 def budget_for(module: Any) -> Budget:
     """As many tokens as a quarter of the free memory of the model's device has room for, up to what makes it faster."""
-    device = module.get_input_embeddings().weight.device
+    device = device_of(module)
     most = MOST_TOKENS.get(device.type, MOST_TOKENS_ELSEWHERE)
     free = free_memory(device)
     if free is None:

@@ -10,6 +10,7 @@ import torch
 
 from pytest_llm.models.language_model import Window
 from pytest_llm.models.memory import Budget
+from pytest_llm.models.placement import device_of
 
 _ROWS_PER_TILE = 1024
 
@@ -34,7 +35,7 @@ def scores_in_batches(module: Any, windows: Sequence[Window], budget: Budget) ->
 
 
 def _score_batch(module: Any, windows: Sequence[Window]) -> list[torch.Tensor]:
-    tokens = torch.tensor([window.tokens for window in windows], device=module.device)
+    tokens = torch.tensor([window.tokens for window in windows], device=device_of(module))
     logits = module(tokens[:, :-1], use_cache=False).logits
     return [
         target_log_probs(row[-window.scored :], targets[-window.scored :])
@@ -61,7 +62,7 @@ def distributions_alone(module: Any, windows: Sequence[Window]) -> list[torch.Te
     """`log softmax` of the logits before each scored token, float32: `[scored, vocabulary]` for each window."""
     found = []
     for window in windows:
-        tokens = torch.tensor([window.tokens[:-1]], device=module.device)
+        tokens = torch.tensor([window.tokens[:-1]], device=device_of(module))
         logits = module(tokens, use_cache=False).logits[0, -window.scored :]
         found.append(logits.float().log_softmax(dim=1))
     return found

@@ -22,8 +22,12 @@ def parameters(model: object) -> dict[str, int]:
     """How many numbers each tensor of a model's parameters has, by name.
 
     Raises:
-        MisuseError: the model has no module whose parameters could be counted.
+        MisuseError: the model has no module whose parameters could be counted, or they are fetched when they are needed.
     """
+    if any(tensor.is_meta for tensor in module_of(model).parameters()):  # then tied ones are two
+        raise MisuseError(
+            "the parameters of a model whose weights are not in memory (device_map) cannot be counted: load it on one device"
+        )
     own = {id(tensor) for tensor in module_of(model).buffers()}
     return {name: _count(tensor) for name, tensor in _tensors(module_of(model)) if id(tensor) not in own}
 

@@ -6,6 +6,7 @@ A test says its counts once, when it knows them. They travel on its report, so t
 from __future__ import annotations
 
 import json
+from collections import Counter as Tally
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -56,7 +57,10 @@ def counts_in(reports: Iterable[pytest.TestReport]) -> Iterator[Count]:
 
 
 def table(counts: Iterable[Count]) -> list[str]:
-    """A line for each, by deed, aligned."""
-    rows = sorted(counts, key=lambda count: (count.deed, count.subject))
+    """A line for each deed to each subject, aligned; what several tests counted of one is added up."""
+    sums: dict[tuple[str, str], Tally[str]] = {}
+    for count in counts:
+        sums.setdefault((count.deed, count.subject), Tally()).update(count.outcomes)
+    rows = [Count(subject, deed, outcomes) for (deed, subject), outcomes in sorted(sums.items())]
     width = max((len(count.subject) for count in rows), default=0)
     return [str(count).replace(f"{count.subject}:", f"{count.subject + ':':<{width + 1}}", 1) for count in rows]

@@ -49,7 +49,7 @@ def test_two_at_once(forks: Forks, undisturbed: Undisturbed, counter: Counter, t
 def test_many_at_once_again_and_again(forks: Forks, undisturbed: Undisturbed, counter: Counter, tmp_path: Path) -> None:
     for number in range(8):
         same_project(forks, undisturbed, tmp_path / str(number), 4)
-    counter("one project", "runs, four at once", {"right": 32, "torn or lost": 0})
+    counter("one project", "runs at once", {"right": 32, "torn or lost": 0})
 
 
 @pytest.mark.slow
@@ -59,7 +59,7 @@ def test_models_that_differ_at_once(forks: Forks, undisturbed: Undisturbed, coun
         project = undisturbed.copy(tmp_path / str(number))
         ended([forks.start(project, state=state) for state in (AFTER, AFTER + 1, AFTER + 2)], 1)
         assert left.torn(project) + left.strange(project) == []
-    counter("one project", "runs of three models at once", {"right": 30, "torn or lost": 0})
+    counter("one project", "runs at once", {"right": 30, "torn or lost": 0})
 
 
 def attacked_at_once(forks: Forks, folder: Path, films: list[str]) -> None:
@@ -80,4 +80,4 @@ def test_what_two_find_is_kept(forks: Forks, counter: Counter, tmp_path: Path) -
 def test_what_many_find_is_kept(forks: Forks, counter: Counter, tmp_path: Path) -> None:
     for number in range(10):
         attacked_at_once(forks, tmp_path / str(number), ["film", "long", "end", "gets"])
-    counter("one corpus", "runs, four at once", {"right": 40, "torn or lost": 0})
+    counter("one corpus", "runs at once", {"right": 40, "torn or lost": 0})

@@ -19,5 +19,10 @@ def test_counts_travel_on_reports_and_are_a_table_by_deed() -> None:
     ]
 
 
+def test_what_several_tests_counted_of_one_thing_is_added_up() -> None:
+    counts = [Count("run", "kills", {"resumed": 5, "lost": 0}), Count("run", "kills", {"resumed": 2, "lost": 1})]
+    assert table(counts) == ["run: 8 kills: 7 resumed, 1 lost"]
+
+
 def test_what_was_counted_is_the_sum_of_what_came_of_it() -> None:
     assert Count("disk full", "runs", {"told": 3, "lost": 0}).total == 3

@@ -17,6 +17,9 @@ from tests.reliability.runs import Forks
 from tests.reliability.small_project import EVERYTHING, small_project
 from tests.reliability.undisturbed import AFTER, Undisturbed
 
+RUNS = "runs (signals, pipes, no home, LANG=C, long names, a folder that goes)"
+RIGHT = "right, or told by name"
+
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_a_signal_ends_a_run_with_its_files_written(
@@ -38,7 +41,7 @@ def test_a_signal_ends_a_run_with_its_files_written(
     assert "did not come to their end" in run.output
     if number == signal.SIGTERM:
         assert "SIGTERM: the session is ended" in run.output
-    counter(number.name, "runs ended by it", {"with their files written": 1, "lost": 0})
+    counter("surroundings", RUNS, {RIGHT: 1, "torn or lost": 0})
 
 
 @pytest.mark.parametrize("surrounding", ["a reader that leaves", pytest.param("no input", marks=pytest.mark.slow)])
@@ -57,7 +60,7 @@ def test_without_a_terminal(
     for name, (outcome, measurements) in left.numbers(project).items():
         if outcome not in ("interrupted", "not run"):
             assert (outcome, measurements) == undisturbed.numbers[name]
-    counter(surrounding, "runs", {"right as far as they went": 1, "torn or lost": 0})
+    counter("surroundings", RUNS, {RIGHT: 1, "torn or lost": 0})
 
 
 @pytest.mark.slow
@@ -69,7 +72,7 @@ def test_without_a_home(forks: Forks, undisturbed: Undisturbed, counter: Counter
     assert not (project / "~").exists()
     if home != "unset":
         assert "answers are not kept on disk" in run.output
-    counter(f"home {home}", "runs", {"right": 1, "torn or lost": 0})
+    counter("surroundings", RUNS, {RIGHT: 1, "torn or lost": 0})
 
 
 SUITE = """
@@ -101,7 +104,7 @@ def test_names_that_are_long_and_not_english(forks: Forks, counter: Counter, tmp
         assert len(list(project.glob("llm_baselines/**/*.npz"))) == 3
         assert left.torn(project) + left.strange(project) == []
         assert {outcome for outcome, _ in left.numbers(project).values()} == {"passed"}
-    counter("long names", "runs", {"right": 2, "torn or lost": 0})
+    counter("surroundings", RUNS, {RIGHT: 2, "torn or lost": 0})
 
 
 @pytest.mark.slow
@@ -113,7 +116,7 @@ def test_in_plain_c(counter: Counter, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout
     assert len(list(project.glob("llm_baselines/**/*.npz"))) == 3
     assert left.torn(project) + left.strange(project) == []
-    counter("LANG=C", "runs", {"right": 1, "torn or lost": 0})
+    counter("surroundings", RUNS, {RIGHT: 1, "torn or lost": 0})
 
 
 @pytest.mark.slow
@@ -128,7 +131,7 @@ def test_where_names_are_ascii(counter: Counter, tmp_path: Path) -> None:
     assert "INTERNALERROR" not in output
     assert left.torn(project) + left.strange(project) == []
     assert [outcome for outcome, _ in left.numbers(project).values()] == 3 * ["passed"]
-    counter("ASCII", "runs", {"told by name": 1, "torn or lost": 0})
+    counter("surroundings", RUNS, {RIGHT: 1, "torn or lost": 0})
 
 
 @pytest.mark.slow
@@ -149,15 +152,17 @@ def test_where_it_was_begun_is_gone(
     forks.run(project, state=AFTER)
     assert left.asked(project) == undisturbed.asked_again
     assert (left.kept_files(project), left.numbers(project)) == (undisturbed.files, undisturbed.numbers)
-    counter("folder removed", "runs", {"went on with the same numbers and files": 1, "torn or lost": 0})
+    counter("surroundings", RUNS, {RIGHT: 1, "torn or lost": 0})
 
 
-def test_paths_are_as_long_as_a_system_takes(forks: Forks, counter: Counter, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "option", ["json", *(pytest.param(name, marks=pytest.mark.slow) for name in ("html", "history", "markdown"))]
+)
+def test_paths_are_as_long_as_a_system_takes(forks: Forks, counter: Counter, tmp_path: Path, option: str) -> None:
     """A longer one is refused before anything is asked."""
-    project, options = small_project(tmp_path / "project", SUITE), ("json", "html", "history", "markdown")
-    for option in options:
-        run = forks.run(project, f"--llm-{option}", "/".join(30 * ["folder" * 30]), code=pytest.ExitCode.USAGE_ERROR)
-        assert f"--llm-{option}: no f" in run.output
-        assert "File name too long" in run.output
+    project = small_project(tmp_path / "project", SUITE)
+    run = forks.run(project, f"--llm-{option}", "/".join(30 * ["folder" * 30]), code=pytest.ExitCode.USAGE_ERROR)
+    assert f"--llm-{option}: no f" in run.output
+    assert "File name too long" in run.output
     assert left.asked(project) == 0
-    counter("path too long", "runs", {"told by name": len(options), "torn or lost": 0})
+    counter("surroundings", RUNS, {RIGHT: 1, "torn or lost": 0})

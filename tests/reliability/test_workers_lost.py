@@ -56,9 +56,8 @@ def test_after(llm):
 CRASHES = ("exit", "segfault", "kill")
 
 
-@pytest.mark.parametrize(
-    "arguments", [("-n", "1"), pytest.param(("-n", "2", "--dist", "load"), marks=pytest.mark.slow)]
-)
+@pytest.mark.slow  # of these, tests/behaviour/test_interruption.py tries SIGKILL in each run
+@pytest.mark.parametrize("arguments", [("-n", "1"), ("-n", "2", "--dist", "load")], ids=["one", "two"])
 def test_workers_that_crash(forks: Forks, counter: Counter, tmp_path: Path, arguments: tuple[str, ...]) -> None:
     project = small_project(tmp_path / "project", SUITE)
     run = forks.run(project, *arguments)
@@ -140,7 +139,7 @@ def test_someone_is_killed_in_the_midst(
     right = found.count("went on with the same numbers and files")
     counter(
         "xdist controller" if controller else "xdist worker",
-        "kills",
+        "kills at a random moment",
         {"went on with the same numbers and files": right, "torn or lost": 10 - right},
     )
     assert right == 10, found

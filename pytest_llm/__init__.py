@@ -122,6 +122,7 @@ if TYPE_CHECKING:
     from pytest_llm.data.streaming import stream
     from pytest_llm.errors import BudgetError, CacheWarning, MetricWarning, MisuseError
     from pytest_llm.inference.calibration import Calibration
+    from pytest_llm.inference.cluster.settings import Cluster
     from pytest_llm.inference.engine import Engine
     from pytest_llm.inference.measure import measure
     from pytest_llm.inference.references import save_reference
@@ -162,6 +163,7 @@ _HOMES = {
     "ChoiceScores": "metrics.multiple_choice",
     "Choose": "tasks.choose",
     "Classify": "tasks.classify",
+    "Cluster": "inference.cluster.settings",
     "Columns": "data.loading",
     "ConditionalModel": "models.language_model",
     "Decoding": "tasks.decoding",
@@ -271,6 +273,7 @@ __all__ = [
     "ChoiceScores",
     "Choose",
     "Classify",
+    "Cluster",
     "Columns",
     "ConditionalModel",
     "Decoding",

@@ -107,10 +107,34 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--llm-engine",
-        choices=["local", "ranks"],
+        choices=["local", "ranks", "ray"],
         default="local",
-        help="who answers: this process (local, the default), or all that a launcher such as torchrun has started (ranks): one "
-        "of them runs the tests, the others serve it",
+        help="who answers: this process (local, the default), all that a launcher such as torchrun has started (ranks): one "
+        "of them runs the tests, the others serve it, or actors of a Ray cluster (ray; extra [ray]), each with the model",
+    )
+    group.addoption(
+        "--llm-ray-address",
+        metavar="ADDRESS",
+        help="of --llm-engine ray: auto (default: that of RAY_ADDRESS, else the cluster that runs on this machine), host:port, or "
+        "local: one on this machine for this run",
+    )
+    group.addoption(
+        "--llm-ray-actors",
+        metavar="N",
+        type=int,
+        help="of --llm-engine ray: how many processes answer (default: as many as there is room for)",
+    )
+    group.addoption(
+        "--llm-ray-gpus",
+        metavar="N",
+        type=float,
+        help="of --llm-engine ray: GPUs of each actor, or a share of one, such as 0.5 (default: 0, they compute on CPUs)",
+    )
+    group.addoption(
+        "--llm-ray-cpus",
+        metavar="N",
+        type=int,
+        help="of --llm-engine ray: CPUs of each actor, and its threads (default: 1)",
     )
     group.addoption(
         "--llm-json",

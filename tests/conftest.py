@@ -13,7 +13,7 @@ from tests.browser import browser
 
 __all__ = ["browser"]
 
-pytest_plugins = ["pytester"]
+pytest_plugins = ["pytester", "tests.ray_clusters"]
 
 # what runs on each change draws little, and the same each time: a build does not turn red by chance; `make thorough` draws anew
 settings.register_profile("quick", max_examples=15, derandomize=True, deadline=None)

@@ -174,9 +174,7 @@ def remembered(
         planning.postpone(known.kind, Noted(ask, current_engine(), dict(missing)))
     left = len(missing)
     answered(len(wanted) - left, len(wanted))
-    for part in known.parts(missing, effort):
-        refuse_overrun()
-        outputs = compute(model, list(part.values()))
+    for part, outputs in known.computed(missing, compute, effort):
         known.add(dict(zip(part, outputs, strict=True)))
         note_answers(len(part), kept=known.is_kept)
         left -= len(part)
@@ -260,13 +258,45 @@ class _Known:
             self.memo.tally.cached += len(found)
             self.outputs.update(found)
 
-    def parts(
-        self, missing: Mapping[Hashable, Item], effort: Callable[[Item], int] | None
-    ) -> Iterator[dict[Hashable, Item]]:
-        """What is computed, and remembered, at once: everything, if nothing is kept on disk and the time has no end."""
+    def computed(
+        self,
+        missing: Mapping[Hashable, Item],
+        compute: Callable[[Any, list[Item]], list[Output]],
+        effort: Callable[[Item], int] | None,
+    ) -> Iterator[tuple[dict[Hashable, Item], list[Output]]]:
+        """Part after part with its outputs, to be remembered at once."""
+        from pytest_llm.inference.engine import current_engine  # not at start-up
+
+        engine = current_engine()
         if not missing:
             return
-        if not (self.is_kept or is_limited()):
+        if engine.cluster is None or getattr(self._model, "is_elsewhere", False):
+            for part in self._parts(missing, effort):
+                refuse_overrun()
+                yield part, compute(self._model, list(part.values()))
+            return
+        from pytest_llm.inference.cluster.asking import answers
+
+        taken: dict[int, dict[Hashable, Item]] = {}
+
+        def stretches() -> Iterator[list[Item]]:
+            for number, part in enumerate(self._parts(missing, effort)):
+                refuse_overrun()
+                taken[number] = part
+                yield list(part.values())
+
+        for number, outputs in answers(
+            engine.cluster, self._model, compute, stretches(), deterministic=engine.deterministic
+        ):
+            yield taken.pop(number), outputs
+
+    def _parts(
+        self, missing: Mapping[Hashable, Item], effort: Callable[[Item], int] | None
+    ) -> Iterator[dict[Hashable, Item]]:
+        """What is computed, and remembered, at once: everything, if it is not kept on disk, not shared, and the time has no end."""
+        from pytest_llm.inference.engine import current_engine  # not at start-up
+
+        if not (self.is_kept or is_limited() or current_engine().cluster):
             yield dict(missing)
             return
         from pytest_llm.inference.parts import least_effort, parts
@@ -274,7 +304,7 @@ class _Known:
         names = list(missing)
         texts = ["".join(name) for name in names]  # type: ignore[arg-type]  # a text, or a pair
         efforts = list(map(len, texts)) if effort is None else [effort(item) for item in missing.values()]
-        for part in parts(texts, efforts, least_effort(self._model)):
+        for part in parts(texts, efforts, least_effort(self._model, sum(efforts))):
             yield {names[place]: missing[names[place]] for place in part}
 
     def add(self, outputs: Mapping[Hashable, object]) -> None:

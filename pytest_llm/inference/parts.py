@@ -20,10 +20,15 @@ _TOKENS_PER_ROW = 1024
 _CHARACTERS_PER_TOKEN = 4
 
 
-def least_effort(model: object) -> int:
+def least_effort(model: object, total: int) -> int:
     """How many characters a part has at least: about 15 rows of the length that the model reads at once, for each process.
 
-    A model that computes elsewhere, where each answer may cost money, says itself how much is asked before it is kept.
+    A model that computes elsewhere, where each answer may cost money, says itself how much is asked before it is kept. Each actor
+    of a cluster takes a part: where there would be too few for all of them, parts are smaller.
+
+    Args:
+        model: what is asked.
+        total: characters of all that is asked about.
     """
     if (own := getattr(model, "effort_at_once", None)) is not None:
         return int(own)
@@ -31,7 +36,12 @@ def least_effort(model: object) -> int:
     tokens = getattr(getattr(model, "budget", None), "tokens", None)
     if tokens is None and is_limited():
         rows = 1
-    return rows * max(tokens or 0, _TOKENS_PER_ROW) * _CHARACTERS_PER_TOKEN * max(1, _sharing())
+    least = rows * max(tokens or 0, _TOKENS_PER_ROW) * _CHARACTERS_PER_TOKEN * max(1, _sharing())
+    if (cluster := current_engine().cluster) is not None:
+        from pytest_llm.inference.cluster.asking import STRETCHES_PER_ACTOR, actors
+
+        least = min(least, -(-total // (STRETCHES_PER_ACTOR * actors(cluster))))
+    return least
 
 
 def _sharing() -> int:

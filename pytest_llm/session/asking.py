@@ -14,6 +14,7 @@ from pytest_llm.markers import asked_by
 
 if TYPE_CHECKING:
     from pytest_llm.data.sampling import Sample
+    from pytest_llm.inference.cluster.settings import Cluster
     from pytest_llm.judging.measurement import Measurement
     from pytest_llm.stopping.mode import EarlyStop
     from pytest_llm.tiers import Tier, Tiers
@@ -37,6 +38,8 @@ class Asking:
     processes: int = 1
     ranks: bool = False
     """Whether those share the work that a launcher has started."""
+    cluster: Cluster | None = None
+    """Whose actors answer; None: this machine does."""
     models_size: int | None = None
     """Bytes of models that are kept from one assertion to the next; None: as there is room."""
 
@@ -59,6 +62,7 @@ def asking_of(config: pytest.Config) -> Asking:
         option("llm_deterministic"),
         option("llm_processes"),
         option("llm_engine") == "ranks",
+        _cluster(config),
         _models_size(config),
     )
 
@@ -67,11 +71,15 @@ def asking_of(config: pytest.Config) -> Asking:
 def asked_so(asking: Asking) -> Iterator[None]:
     """Bind it for the length of a `with` block; nothing is imported for what is as usual."""
     with ExitStack() as bound:
-        if asking.deterministic or asking.processes != 1 or asking.ranks:
+        if asking.deterministic or asking.processes != 1 or asking.ranks or asking.cluster:
             from pytest_llm.inference.engine import Engine, using
 
-            engine = Engine(deterministic=asking.deterministic, processes=asking.processes, ranks=asking.ranks)
+            engine = Engine(asking.deterministic, asking.processes, ranks=asking.ranks, cluster=asking.cluster)
             bound.enter_context(using(engine))
+        if asking.cluster is not None:
+            from pytest_llm.inference.cluster.asking import closing
+
+            bound.enter_context(closing())
         if asking.stop != "off":
             from pytest_llm.stopping.mode import stopping
 
@@ -199,6 +207,28 @@ def _budget(config: pytest.Config, of_tier: float | None) -> float | None:
         return parse_duration(option or ini)
     except MisuseError as error:
         raise pytest.UsageError(f"{'--llm-budget' if option else 'ini key llm_budget'}: {error}") from None
+
+
+def _cluster(config: pytest.Config) -> Cluster | None:
+    """The Ray cluster of the options."""
+    names = ("address", "actors", "gpus", "cpus")
+    given = {name: value for name in names if (value := config.getoption(f"llm_ray_{name}")) is not None}
+    if config.getoption("llm_engine") != "ray":
+        if given:
+            raise pytest.UsageError(f"--llm-ray-{next(iter(given))} says something of --llm-engine ray: give that too")
+        return None
+    if given.get("address") == "local" and config.getoption("dist", "no") != "no":
+        raise pytest.UsageError(
+            "--llm-ray-address local: each worker of -n would start a cluster of its own; start one for all with "
+            "`ray start --head`, and leave the address out"
+        )
+    from pytest_llm.inference.cluster.settings import Cluster
+    from pytest_llm.inference.engine import Engine
+
+    try:
+        return Engine(processes=config.getoption("llm_processes"), cluster=Cluster(**given)).cluster
+    except MisuseError as error:
+        raise pytest.UsageError(f"--llm-engine ray: {error}") from None
 
 
 def _models_size(config: pytest.Config) -> int | None:

@@ -38,8 +38,8 @@ def test_efforts_count_in_the_place_of_lengths() -> None:
 
 
 def test_a_part_grows_with_what_is_read_at_once_and_with_the_processes() -> None:
-    alone = least_effort(object())
-    assert least_effort(SimpleNamespace(budget=SimpleNamespace(tokens=8192))) == 8 * alone
-    assert least_effort(SimpleNamespace(budget=SimpleNamespace(tokens=64))) == alone  # memory was short
+    alone = least_effort(object(), 0)
+    assert least_effort(SimpleNamespace(budget=SimpleNamespace(tokens=8192)), 0) == 8 * alone
+    assert least_effort(SimpleNamespace(budget=SimpleNamespace(tokens=64)), 0) == alone  # memory was short
     with using(Engine(processes=3)):
-        assert least_effort(object()) == 3 * alone
+        assert least_effort(object(), 0) == 3 * alone

@@ -157,9 +157,9 @@ def test_a_model_that_cannot_be_sent_is_refused() -> None:
 
 def test_parts_are_as_large_as_all_ranks_need() -> None:
     with using(Engine(ranks=True)):
-        alone = least_effort(object())
+        alone = least_effort(object(), 0)
     with ranks_of(3):
-        assert least_effort(object()) == 4 * alone
+        assert least_effort(object(), 0) == 4 * alone
 
 
 def test_without_other_ranks_this_one_answers() -> None:

@@ -1,0 +1,143 @@
+"""The actor: a process of the cluster that holds models and answers about stretches of items."""
+
+from __future__ import annotations
+
+import pickle
+import platform
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+from pytest_llm.errors import MisuseError
+from pytest_llm.inference.cluster.sending import Sent, packed_result, unpacked_model, unpacked_work
+from pytest_llm.inference.engine import Engine, using
+from pytest_llm.models.origin import Origin
+
+MOST_HELD = 2
+"""Models in an actor: the one under test, and what it is compared with. The one that came first goes first."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """What an actor has after it was given a model."""
+
+    names: tuple[str, ...]
+    place: str
+    """Where the model computes there; see `place_of`."""
+
+
+class Seat:
+    """What runs in an actor.
+
+    Args:
+        threads: how many it computes with.
+        on_gpu: whether its models go to the GPU that it was given.
+        agree: what decides for all of them which kernel multiplies (`models.linear_kernels`).
+    """
+
+    def __init__(self, threads: int, on_gpu: bool, agree: Callable[[Any, Any], Any]) -> None:
+        self._threads, self._on_gpu, self._agree = threads, on_gpu, agree
+        self._models: dict[str, Any] = {}
+
+    def environment(self) -> bytes:
+        """Of this process; see `environment`."""
+        return packed_result(environment)
+
+    def hold(self, name: str, key: str | None, given: Origin | Sent) -> bytes:
+        """Take a model, by that name; the result is what is held then: without it if its key is another one."""
+        return packed_result(lambda: self._hold(name, key, given))
+
+    def answer(self, work: bytes, items: bytes, deterministic: bool) -> bytes:
+        """Do the work about the items: one answer for each."""
+        return packed_result(lambda: self._answer(work, items, deterministic))
+
+    def _hold(self, name: str, key: str | None, given: Origin | Sent) -> Held:
+        self._models.pop(name, None)
+        while len(self._models) >= MOST_HELD:
+            del self._models[next(iter(self._models))]
+        try:
+            model = self._made(given)
+        except Exception as error:
+            from pytest_llm.models.memory import is_out_of_memory
+
+            if not self._models or not any(is_out_of_memory(one) for one in (error, error.__cause__) if one):
+                raise
+            self._models.clear()
+            model = self._made(given)
+        place = ""
+        if placeless_key(model) == key:
+            if hasattr(model, "module"):
+                self._settle(model)
+            self._models[name], place = model, place_of(model)
+        return Held(tuple(self._models), place)
+
+    def _made(self, given: Origin | Sent) -> Any:
+        if isinstance(given, Sent):
+            return unpacked_model(given)
+        from pytest_llm.models.loading import load_model
+
+        return load_model(
+            given.source,
+            device="cpu",
+            dtype=given.dtype,  # type: ignore[arg-type]  # load_model looks
+            trust_remote_code=given.trust_remote_code,
+            allow_pickle=given.allow_pickle,
+        )
+
+    def _settle(self, model: Any) -> None:
+        """Put the model where it computes."""
+        import torch
+
+        from pytest_llm.models import linear_kernels
+
+        linear_kernels.agree = self._agree
+        torch.set_num_threads(self._threads)  # loading may have set it
+        if self._on_gpu:
+            model.module.to("cuda")
+
+    def _answer(self, work: bytes, items: bytes, deterministic: bool) -> list[Any]:
+        compute = unpacked_work(work, self._models)
+        with using(Engine(deterministic=deterministic)):
+            return list(compute(pickle.loads(items)))
+
+
+def placeless_key(model: Any) -> str | None:
+    """What the model is made of, wherever it is: `models.cache_key` without the device; of a model of one's own, its cache key."""
+    if hasattr(model, "module"):
+        from pytest_llm.models import cache_key
+
+        return cache_key.placeless_key(model)
+    own = getattr(model, "cache_key", None)
+    return None if own is None else own()
+
+
+def place_of(model: Any) -> str:
+    """The device of the model, with what of it changes the last bits; empty for a model of one's own."""
+    if not hasattr(model, "module"):
+        return ""
+    from pytest_llm.models import cache_key
+
+    return cache_key.place_of(model.device)
+
+
+def environment() -> Mapping[str, str]:
+    """What answers depend on besides the model: to be the same in every process that answers."""
+    from pytest_llm.inference.cache import own_code
+
+    found = {name: version(name) for name in ("torch", "transformers", "tokenizers", "numpy")}
+    found["Python"] = ".".join(platform.python_version_tuple()[:2])
+    found["pytest-llm-regression"] = own_code()[:12]
+    return found
+
+
+def refuse_other_environment(own: Mapping[str, str], other: Mapping[str, str]) -> None:
+    """Raise MisuseError for an actor that would compute otherwise."""
+    differing = [
+        f"{name} {other.get(name)} there, {value} here" for name, value in own.items() if other.get(name) != value
+    ]
+    if differing:
+        raise MisuseError(
+            f"a node of the Ray cluster would compute otherwise than this process ({'; '.join(differing)}): nodes need the same "
+            f"versions, and the device that the model is on here"
+        )

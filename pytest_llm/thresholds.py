@@ -14,11 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_llm.errors import MisuseError
 from pytest_llm.limit import Limit
-from pytest_llm.metrics import METRICS, closest
+from pytest_llm.metrics import METRICS, METRICS_BELOW_ZERO, closest
+from pytest_llm.storage.strict_json import read_bounded
 
 if TYPE_CHECKING:
     from pytest_llm.judging.verdict import Verdict
     from pytest_llm.recording import Recorder
+
+
+MOST_BYTES = 2**20
+"""Of a TOML file: some ten thousand limits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +54,7 @@ def parse_limits(limits: Mapping[str, Any], origin: str) -> dict[str, Threshold]
     """Check `{"perplexity_below": 25}` and key it by metric.
 
     Raises:
-        MisuseError: an unknown keyword, or a limit that is not a finite number.
+        MisuseError: an unknown keyword, a limit that is not a finite number, or one that no value could miss.
     """
     parsed = {}
     for keyword, value in limits.items():
@@ -61,6 +66,15 @@ def parse_limits(limits: Mapping[str, Any], origin: str) -> dict[str, Threshold]
             limit = Limit(METRICS[metric].good, value, origin=f"{keyword} in {origin}")
         except MisuseError as error:
             raise MisuseError(f"{keyword}: {error}") from None
+        if (
+            limit.side == "above"
+            and limit.value < 0
+            and metric not in METRICS_BELOW_ZERO
+            and METRICS[metric].custom is None
+        ):
+            raise MisuseError(
+                f"{keyword} = {limit.value:g}: {metric} is never below 0, so that this limit could not fail"
+            )
         parsed[metric] = Threshold(metric, limit)
     return parsed
 
@@ -84,18 +98,18 @@ class ThresholdFile:
         else:
             import tomli as tomllib
         try:
-            content = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (
-            OSError,
-            ValueError,
-            RecursionError,
-        ) as error:  # of TOML's and UTF-8's errors, and of numbers without end
+            content = tomllib.loads(read_bounded(path, MOST_BYTES).decode("utf-8"))
+        except (OSError, ValueError, RecursionError) as error:  # UTF-8 and TOML too
             raise MisuseError(f"llm_thresholds: cannot read {path}: {error}") from None
         tables = {}
         for key, limits in content.items():
             if not isinstance(limits, dict):
                 raise MisuseError(
                     f'{path.name}: {key} = {limits!r} is not in a table; write ["{key}"] above its limits'
+                )
+            if not limits:
+                raise MisuseError(
+                    f"{path.name}: [{key}] holds no limit, so that it gates nothing; remove it if that is meant"
                 )
             try:
                 tables[key] = parse_limits(limits, f"[{key}] of {path.name}")

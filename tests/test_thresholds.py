@@ -88,7 +88,9 @@ def test_a_file_has_one_table_per_suite_or_test_id(tmp_path: Path) -> None:
 
 
 def test_a_module_is_a_test_id_too(tmp_path: Path) -> None:
-    assert list(read(tmp_path, '["tests/test_a.py"]\n[suite]\n').test_ids()) == ["tests/test_a.py"]
+    assert list(read(tmp_path, '["tests/test_a.py"]\nbleu_above = 1\n[suite]\nbleu_above = 1\n').test_ids()) == [
+        "tests/test_a.py"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -99,6 +101,13 @@ def test_a_module_is_a_test_id_too(tmp_path: Path) -> None:
             "perplexity_below = 25",
             r'limits.toml: perplexity_below = 25 is not in a table; write \["perplexity_below"\]',
         ),
+        ("[a]\n", r"limits.toml: \[a\] holds no limit, so that it gates nothing"),
+        (
+            "[a]\naccuracy_above = -0.9",
+            r"accuracy_above = -0.9: accuracy is never below 0, so that this limit could not",
+        ),
+        ("a = " + "[" * 100_000, "cannot read .*limits.toml"),
+        ("[a]\nperplexity_below = 25 #" + "x" * 2**20, r"it has [\d,]+ bytes; 1,048,576 are accepted"),
         ("[a]\nperplexity = 25", r"limits.toml: \[a\]: unknown limit 'perplexity'"),
         ("[a.b]\nperplexity_below = 25", r"limits.toml: \[a\]: unknown limit 'b'"),
         (

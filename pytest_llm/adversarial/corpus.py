@@ -140,6 +140,8 @@ def read_corpus(path: Path) -> dict[str, Entry]:
         lines = read_bounded(path, MOST_BYTES).decode("utf-8").split("\n")
     except (OSError, ValueError) as error:
         raise MisuseError(f"the corpus {path} cannot be read: {error}") from None
+    if not any(line.strip() for line in lines):
+        raise MisuseError(f"the corpus {path} is empty: restore it, or remove the file if nothing is known to fail")
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue

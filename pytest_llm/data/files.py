@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import csv
-import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pytest_llm.data.example import Example
 from pytest_llm.errors import MisuseError
+from pytest_llm.storage.strict_json import parsed
 
 Rows = Iterable[Mapping[str, Any] | Example]
 _PARQUET_ROWS = 1024
 """So many are in memory at once."""
 MOST_BYTES = 256 * 2**20
 """Of what is in memory as one piece: a document, a line, a column of a group of rows. None is anywhere near it by honest means."""
+_BEYOND = None
+"""Under which `csv` puts cells that have no column."""
 _MOST_DENSE = 100
 """How many times its size a column may have unpacked, beyond that; text has three to ten."""
 
@@ -69,19 +71,15 @@ def _read_json_lines(path: Path) -> Iterator[Mapping[str, Any]]:
         if not line.strip():
             continue
         try:
-            yield json.loads(line)
-        except json.JSONDecodeError as error:
-            raise MisuseError(f"{path.name}, line {number} is not JSON: {error.msg} at column {error.colno}") from None
-        except ValueError:  # the only other one: Python's own limit, as reading takes the square of their number
-            raise MisuseError(f"{path.name}, line {number} is not JSON: a number has too many digits") from None
-        except RecursionError:
-            raise MisuseError(
-                f"{path.name}, line {number} is not JSON: lists or objects are nested too deeply"
-            ) from None
+            row = parsed(line, finite=False)
+        except ValueError as error:
+            raise MisuseError(f"{path.name}, line {number} is not JSON: {error}") from None
+        yield row
 
 
 def _read_csv(path: Path) -> Iterator[Mapping[str, Any]]:
-    reader = csv.DictReader(f"{line}\n" for line in _lines(path))
+    # strict: a quote that nobody closed would make one cell of all that follows
+    reader = csv.DictReader((f"{line}\n" for line in _lines(path)), restkey=_BEYOND, strict=True)
     while True:
         # the default refuses a text of the length of a chapter; not for the whole loop: others read CSV between two rows
         longest = csv.field_size_limit(MOST_BYTES)
@@ -93,7 +91,19 @@ def _read_csv(path: Path) -> Iterator[Mapping[str, Any]]:
             csv.field_size_limit(longest)
         if row is None:
             return
+        _refuse_crooked(f"{path.name}, line {reader.line_num}", row, reader.fieldnames or ())
         yield row
+
+
+def _refuse_crooked(place: str, row: Mapping[Any, Any], names: Sequence[str]) -> None:
+    """A name twice, or cells beyond the names: what stands under which name would be a guess."""
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if list(names).count(name) > 1)
+        raise MisuseError(f"{place}: two columns are called {twice!r:.60}; give each a name of its own")
+    if _BEYOND in row:
+        raise MisuseError(
+            f"{place} has more cells than the {len(names)} columns; put quotes round a cell with a comma or a line feed in it"
+        )
 
 
 def _read_parquet(path: Path) -> Iterator[Mapping[str, Any]]:

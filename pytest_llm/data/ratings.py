@@ -8,25 +8,37 @@ or Parquet file. They become examples whose target is what was said, for the met
 
 Two columns may be there besides, as `pytest-llm rate` writes them. `revision` (0 unless given) numbers the answers that one
 rater gave to one question: the highest counts, wherever it stands, so that files only grow and may be merged; the same
-number twice is refused. `skipped` true is no answer, and takes back those of a lower revision. Other columns are not read.
+number twice is refused. `skipped` true is no answer, and takes back those of a lower revision. Other columns are not read, unless
+their name looks like a slip of one of these.
+
+In a JSONL file a row may have a `checksum`, as `pytest-llm rate` writes it: such a row is read as it was written or not at all. Who
+means to change one takes its checksum away; files that people write, or that went through a table, have none.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 from pytest_llm.data.example import Example
 from pytest_llm.data.files import read
 from pytest_llm.errors import MisuseError
+from pytest_llm.storage.checksum import MEMBER, is_whole
 
 RatingRows: TypeAlias = "str | Path | Iterable[Mapping[str, Any]]"
 Cluster: TypeAlias = Literal["rater", "item"]
 
 TIE = "tie"
+_OPTIONAL = ("revision", "skipped")
+_ALIKE = 0.85
+"""How alike, by `difflib`, the name of a column is that was meant for one of these: one letter off, or one more."""
+_DECIMAL = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+"""Python reads more as a number, such as 4_5."""
 _Said = TypeVar("_Said", "Rating", "Preference")
 
 
@@ -73,7 +85,7 @@ def read_ratings(data: RatingRows, *, categories: bool = False) -> tuple[Rating,
         rating = None
         if not _is_skipped(row, place):
             rating = Rating(rater, item, _cell(row, "score", place) if categories else _number(row, place))
-        latest.add((rater, item), _revision(row, place), rating, f"rated item {item!r}")
+        latest.add((rater, item), _revision(row, place), rating, f"{place}: rater {rater!r} rated item {item!r}")
     return latest.answers()
 
 
@@ -100,7 +112,7 @@ def read_preferences(data: RatingRows) -> tuple[Preference, ...]:
             if preferred not in (first, second, TIE):
                 raise MisuseError(f"{place} prefers {preferred!r}; expected {first!r}, {second!r} or {TIE!r}")
             preference = Preference(rater, item, first, second, None if preferred == TIE else preferred)
-        deed = f"compared {first!r} with {second!r} for item {item!r}"
+        deed = f"{place}: rater {rater!r} compared {first!r} with {second!r} for item {item!r}"
         latest.add((rater, item, first, second), _revision(row, place), preference, deed)
     return latest.answers()
 
@@ -161,13 +173,49 @@ def _rows(data: RatingRows) -> Iterator[tuple[str, Mapping[str, Any]]]:
     if isinstance(data, Mapping) or not isinstance(data, Iterable | Path):
         raise MisuseError(f"ratings are {data!r:.80} ({type(data).__name__}); expected a list of rows, or a path")
     name = Path(data).name if isinstance(data, str | Path) else "the ratings"
+    is_jsonl = isinstance(data, str | Path) and Path(data).suffix.lower() == ".jsonl"
     number = -1
     for number, row in enumerate(read(Path(data)) if isinstance(data, str | Path) else data):
         if not isinstance(row, Mapping):
             raise MisuseError(f"row #{number} of {name} is {row!r:.80} ({type(row).__name__}); expected a mapping")
-        yield f"row #{number} of {name}", row
+        place = f"row #{number} of {name}"
+        if is_jsonl and MEMBER in row:
+            refuse_changed_row(row, place)
+        _refuse_slips(row, place)
+        yield place, row
     if number < 0:
         raise MisuseError(f"{name} hold no row, so nobody has said anything")
+
+
+def refuse_changed_row(row: Mapping[str, Any], place: str) -> None:
+    """Refuse a row that has a checksum, and not its own.
+
+    Raises:
+        MisuseError: it is such a row.
+    """
+    try:
+        changed = not is_whole(row)
+    except ValueError as error:
+        raise MisuseError(f"{place} cannot be read: {error}") from None
+    if changed:
+        raise MisuseError(
+            f"{place} is not as it was written (other checksum); if the change is meant, remove its {MEMBER!r}"
+        )
+
+
+def _refuse_slips(row: Mapping[str, Any], place: str) -> None:
+    for column in row:
+        if (meant := _meant_for(column)) is not None:
+            raise MisuseError(f"{place} has a column {column!r}: call it {meant!r} if that is meant, or something else")
+
+
+@lru_cache(maxsize=128)
+def _meant_for(column: str) -> str | None:
+    """The optional column that this one's name is a slip of, if it is."""
+    from difflib import SequenceMatcher  # few readers come here
+
+    alike = (name for name in _OPTIONAL if SequenceMatcher(None, str(column), name).ratio() >= _ALIKE)
+    return None if column in _OPTIONAL else next(alike, None)
 
 
 def _cell(row: Mapping[str, Any], column: str, place: str) -> str:
@@ -184,8 +232,8 @@ def _cell(row: Mapping[str, Any], column: str, place: str) -> str:
 def _number(row: Mapping[str, Any], place: str) -> float:
     text = _cell(row, "score", place)
     try:
-        number = math.nan if isinstance(row["score"], bool) else float(text)
-    except ValueError:
+        number = float(text) if not isinstance(row["score"], bool) and _DECIMAL.fullmatch(text) else math.nan
+    except OverflowError:
         number = math.nan
     if not math.isfinite(number):
         raise MisuseError(f"{place} has the score {text!r}; expected a number (of names, read with categories=True)")
@@ -207,7 +255,8 @@ def _revision(row: Mapping[str, Any], place: str) -> int:
     if given is None or given == "" or given != given:  # Parquet has NaN where a row has none
         return 0
     try:
-        revision = -1 if isinstance(given, bool) or float(given) % 1 else int(float(given))
+        is_number = not isinstance(given, bool) and (not isinstance(given, str) or _DECIMAL.fullmatch(given.strip()))
+        revision = int(float(given)) if is_number and not float(given) % 1 else -1
     except (TypeError, ValueError, OverflowError):
         revision = -1
     if revision < 0:
@@ -225,7 +274,7 @@ class _Latest(Generic[_Said]):
     def add(self, question: tuple[str, ...], revision: int, said: _Said | None, deed: str) -> None:
         if (question, revision) in self._seen:
             how = f"revision {revision} twice" if revision else "twice"
-            raise MisuseError(f"rater {question[0]!r} {deed} {how}; keep one, or it would count double")
+            raise MisuseError(f"{deed} {how}; keep one, or it would count double")
         self._seen.add((question, revision))
         if revision >= self._latest.get(question, (0, None))[0]:
             self._latest[question] = revision, said

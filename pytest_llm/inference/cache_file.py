@@ -90,6 +90,8 @@ class CacheFile:
 
     def _prepare(self) -> None:
         self._connection.execute(f"PRAGMA busy_timeout = {int(_SECONDS_TO_WAIT * 1000)}")
+        self._connection.execute("PRAGMA trusted_schema = OFF")  # a file of somebody else's may have views and triggers
+        self._connection.execute("PRAGMA cell_size_check = ON")
         if self._is_new():
             self._connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
             self._switch_to_wal()
@@ -149,7 +151,7 @@ class CacheFile:
                     f"SELECT key, used, checksum, value FROM answers WHERE key IN ({marks})", some
                 )
                 for key, used, checksum, value in rows:
-                    if checksum != _checksum(key, value):
+                    if type(used) is not int or not _is_whole(key, checksum, value):
                         damaged.append((key,))
                         continue
                     found[key] = value
@@ -205,7 +207,8 @@ class CacheFile:
         """What is kept, the largest first."""
         with naming_damage():
             rows = self._connection.execute(
-                "SELECT model, request, count(*), sum(length(value)), max(used) FROM answers "
+                "SELECT coalesce(model, '?'), coalesce(request, '?'), count(*), "
+                "coalesce(sum(length(value)), 0), coalesce(max(CAST(used AS INTEGER)), 0) FROM answers "
                 "LEFT JOIN questions ON questions.key = answers.question GROUP BY question ORDER BY 4 DESC"
             ).fetchall()
         return [Entry(model, request, answers, size, hour * _HOUR) for model, request, answers, size, hour in rows]
@@ -224,7 +227,7 @@ class CacheFile:
             total, damaged = 0, []
             for key, checksum, value in rows:
                 total += 1
-                if checksum != _checksum(key, value):
+                if not _is_whole(key, checksum, value):
                     damaged.append((key,))
             with self._transaction():
                 self._connection.executemany("DELETE FROM answers WHERE key = ?", damaged)
@@ -246,6 +249,11 @@ class CacheFile:
                     self._note_uses()
         finally:
             self._connection.close()
+
+
+def _is_whole(key: object, checksum: object, value: object) -> bool:
+    """SQLite keeps to no type: in a damaged file anything may stand in any column."""
+    return isinstance(key, bytes) and isinstance(value, bytes) and checksum == _checksum(key, value)
 
 
 def _checksum(key: bytes, value: bytes) -> bytes:

@@ -128,6 +128,11 @@ METRICS: dict[str, Entry] = {
     "fleiss_kappa": Entry("agreement:FleissKappa", "above"),
 }
 
+METRICS_BELOW_ZERO = frozenset(
+    ("matthews_correlation", "mean_rating", "bradley_terry", "krippendorff_alpha", "cohen_kappa", "fleiss_kappa")
+)
+"""Of those for which more is better: the ones that may be negative."""
+
 
 def closest(name: str, known: Iterable[str]) -> str:
     """What a wrong name may have been meant for; all there is, if nothing is like it."""

@@ -1,4 +1,8 @@
-"""The file that answers are kept in: one JSON line each, appended and on the disk before the rater sees the next question."""
+"""The file that answers are kept in: one JSON line each, appended and on the disk before the rater sees the next question.
+
+Each line has a checksum of its own, so that a digit that changed on the way is no other score. Who means to change an answer
+takes the checksum away: these files are for people too.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,11 @@ from types import TracebackType
 
 from pytest_llm.errors import MisuseError
 from pytest_llm.rating.answers import Answer, answer_of
+from pytest_llm.storage.checksum import SHORT, sealed
+from pytest_llm.storage.strict_json import parsed, read_bounded
+
+MOST_BYTES = 2**28
+"""Of a file: a million answers have fewer."""
 
 
 class AnswerFile:
@@ -69,7 +78,10 @@ class AnswerFile:
     def _read(self) -> None:
         if not self.path.exists():
             return
-        raw = self.path.read_bytes()
+        try:
+            raw = read_bounded(self.path, MOST_BYTES)
+        except ValueError as error:
+            raise MisuseError(f"{self.path} cannot be read: {error}") from None
         whole, _, torn = raw.rpartition(b"\n")
         for number, line in enumerate(whole.split(b"\n"), 1):
             if line.strip():
@@ -107,7 +119,7 @@ class AnswerFile:
 
 def as_line(answer: Answer) -> bytes:
     """One line of the file."""
-    row = answer.as_row()
+    row = sealed(json.loads(json.dumps(answer.as_row())), digits=SHORT)  # of what a reader finds
     try:
         return json.dumps(row, ensure_ascii=False).encode() + b"\n"
     except UnicodeEncodeError:  # half a surrogate pair, which JSON can hold and UTF-8 cannot
@@ -116,8 +128,8 @@ def as_line(answer: Answer) -> bytes:
 
 def _parsed(line: bytes, place: str) -> Answer:
     try:
-        row = json.loads(line)
-    except (ValueError, RecursionError) as error:  # JSON or UTF-8
+        row = parsed(line)
+    except ValueError as error:
         raise MisuseError(
             f"{place} is damaged: {error}; nothing is guessed: mend it, or choose another --out"
         ) from None

@@ -6,11 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_llm.data.ratings import TIE
+from pytest_llm.data.ratings import TIE, refuse_changed_row
 from pytest_llm.errors import MisuseError
+from pytest_llm.storage.checksum import MEMBER
 
 LONGEST_NOTE = 10_000
 """Characters."""
+_MEMBERS = frozenset(
+    ("rater", "item", "first", "second", "preferred", "score", "skipped", "revision", "note", "at", "content", MEMBER)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +61,14 @@ def answer_of(row: Any, place: str) -> Answer:
     """
     if not isinstance(row, Mapping):
         raise MisuseError(f"{place} is {row!r:.60}; expected a JSON object")
+    if MEMBER in row:
+        refuse_changed_row(row, place)
     texts = {name: row.get(name, "") for name in ("rater", "item", "note", "at", "content")}
     first, second, revision = row.get("first"), row.get("second"), row.get("revision", 0)
     value = None if row.get("skipped") is True else row.get("score" if first is None else "preferred")
     sound = (
-        all(isinstance(text, str) for text in texts.values())
+        row.keys() <= _MEMBERS
+        and all(isinstance(text, str) for text in texts.values())
         and texts["rater"]
         and texts["item"]
         and type(revision) is int

@@ -22,17 +22,24 @@ def parsed(content: bytes | str, *, finite: bool = True) -> Any:
         finite: False: NaN and Infinity are numbers, as Python writes them.
 
     Raises:
-        ValueError: it is no JSON, or not strictly; a sentence says what is wrong, and where if that is known.
+        ValueError: it is no JSON, or not strictly; the message says why, and where if that is known.
     """
     try:
-        return (_FINITE if finite else _ANY).decode(content if isinstance(content, str) else content.decode("utf-8"))
+        text = content if isinstance(content, str) else content.decode("utf-8")
+        if text.startswith("\ufeff"):
+            raise _RefusedError("it begins with a byte order mark (BOM); save it as UTF-8 without one")
+        return (_FINITE if finite else _ANY).decode(text)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}" if error.lineno > 1 else f"column {error.colno}"
-        raise ValueError(f"it is not JSON: {error.msg} ({where})") from None
+        raise ValueError(f"{error.msg} at {where}") from None
     except UnicodeDecodeError as error:
-        raise ValueError(f"it is not UTF-8: byte 0x{error.object[error.start]:02x} at offset {error.start}") from None
+        raise ValueError(f"byte 0x{error.object[error.start]:02x} at offset {error.start} is not UTF-8") from None
     except RecursionError:
         raise ValueError("lists or objects are nested too deeply") from None
+    except _RefusedError:
+        raise
+    except ValueError:  # the only other one: a limit of Python's, since reading takes the square of their number
+        raise ValueError("a whole number has too many digits") from None
 
 
 def read_bounded(path: Path, most_bytes: int) -> bytes:
@@ -50,11 +57,15 @@ def read_bounded(path: Path, most_bytes: int) -> bytes:
     return path.read_bytes()
 
 
+class _RefusedError(ValueError):
+    """What `json` would accept."""
+
+
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
-        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r:.60} stands twice in one object")
+        raise _RefusedError(f"{next(name for name in names if names.count(name) > 1)!r:.60} stands twice in one object")
     return found
 
 
@@ -64,8 +75,8 @@ def _finite(digits: str) -> float:
 
 
 def _refuse(word: str) -> NoReturn:
-    raise ValueError(f"{word:.40} is no number that JSON has")
+    raise _RefusedError(f"{word:.40} is no number that JSON has")
 
 
 _FINITE = json.JSONDecoder(object_pairs_hook=_object, parse_float=_finite, parse_constant=_refuse)
-_ANY = json.JSONDecoder(object_pairs_hook=_object, parse_float=_finite)
+_ANY = json.JSONDecoder(object_pairs_hook=_object)

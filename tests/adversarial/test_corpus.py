@@ -122,6 +122,13 @@ def test_what_cannot_be_read_is_an_error_with_its_line(tmp_path: Path, change: o
     assert complaint in str(caught.value)
 
 
+def test_a_file_that_lost_all_is_named(tmp_path: Path) -> None:
+    path = written(tmp_path, ENTRY)
+    path.write_text("\n")
+    with pytest.raises(MisuseError, match=r"test_it\.jsonl is empty: restore it, or remove the file"):
+        read_corpus(path)
+
+
 def test_the_state_is_for_editing(tmp_path: Path) -> None:
     path = written(tmp_path, ENTRY)
     path.write_text(path.read_text().replace('"state": "open"', '"state": "accepted"'))

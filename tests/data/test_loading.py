@@ -270,6 +270,14 @@ def test_a_data_frame_is_not_taken_for_the_names_of_its_columns() -> None:
         ("d.jsonl", b'"one"\n"\xff"', r"d.jsonl is not UTF-8: byte 0xff at offset 7 \(line 2\)"),
         ("d.csv", b"text\none\ntwo\xc3", r"d.csv is not UTF-8: byte 0xc3 at offset 12 \(line 3\)"),
         ("d.parquet", b"no parquet", "d.parquet"),
+        (
+            "d.jsonl",
+            b'{"text": "one", "text": "two"}',
+            "d.jsonl, line 1 is not JSON: 'text' stands twice in one object",
+        ),
+        ("d.csv", b"text,id\none,1,2\n", "d.csv, line 2 has more cells than the 2 columns"),
+        ("d.csv", b"text,text\none,two\n", "d.csv, line 2: two columns are called 'text'"),
+        ("d.csv", b'text,id\n"one,1\ntwo,2\n', "d.csv, line 3 is not CSV: unexpected end of data"),
     ],
 )
 def test_a_file_that_cannot_be_read_as_its_name_says_is_refused(

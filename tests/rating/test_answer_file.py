@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from pytest_llm.data.ratings import read_ratings
 from pytest_llm.errors import MisuseError
+from pytest_llm.rating import answer_file
 from pytest_llm.rating.answer_file import AnswerFile, as_line
 from pytest_llm.rating.answers import Answer, answer_of
 
@@ -126,4 +128,29 @@ def test_only_jsonl_is_kept(tmp_path: Path) -> None:
 
 def test_rows_say_what_they_mean() -> None:
     assert TIED.as_row()["preferred"] == "tie"
-    assert json.loads(as_line(SKIPPED)) == {"rater": "Bob", "item": "\ud800", "skipped": True, "revision": 2}
+    row = json.loads(as_line(SKIPPED))
+    assert len(row.pop("checksum")) == 16
+    assert row == {"rater": "Bob", "item": "\ud800", "skipped": True, "revision": 2}
+
+
+def test_a_score_that_changed_on_the_way_is_refused_unless_it_is_meant(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_bytes(as_line(SCORED).replace(b'"score": 4', b'"score": 5'))
+    with pytest.raises(MisuseError, match=r"line 1 of r\.jsonl is not as it was written .* remove its 'checksum'"):
+        AnswerFile(path)
+    with pytest.raises(MisuseError, match=r"row #0 of r\.jsonl is not as it was written .* remove its 'checksum'"):
+        read_ratings(path)
+    changed = json.loads(path.read_bytes())
+    del changed["checksum"]
+    path.write_text(json.dumps(changed) + "\n", encoding="utf-8")
+    with AnswerFile(path) as file:
+        assert [answer.value for answer in file.answers] == [5]
+    assert [rating.value for rating in read_ratings(path)] == [5]
+
+
+def test_a_file_that_nobody_can_have_filled_is_not_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path.parent.mkdir()
+    path.write_bytes(as_line(SCORED))
+    monkeypatch.setattr(answer_file, "MOST_BYTES", 10)
+    with pytest.raises(MisuseError, match=r"r\.jsonl cannot be read: it has \d+ bytes; 10 are accepted"):
+        AnswerFile(path)

@@ -64,7 +64,7 @@ lowest: $(VENV)-lowest/installed
 	$(VENV)-lowest/bin/pytest -n $(WORKERS) --dist worksteal --durations=10
 
 slow: $(VENV)/installed
-	$(BIN)/pip install --quiet --group peers
+	$(BIN)/pip install --quiet --group peers --group servers
 	$(BIN)/pytest -m slow --durations=0
 
 thorough: $(VENV)/installed

@@ -1,4 +1,7 @@
-"""Servers that other people wrote, started on this machine for the length of a block, and ended with it."""
+"""Servers that other people wrote, started on this machine for the length of a block, and ended with it.
+
+llama-cpp-python is of the dependency group `servers`; PYTEST_LLM_LLAMA_CPP_PYTHON names a Python that has it elsewhere.
+"""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import pytest
 
 from pytest_llm import embedded
 from pytest_llm.models.loading import smollm2_file
-from tests.served.echo_server import Served
+from tests.served.echo_server import Model, Served
 from tests.served.real_servers import RealServer, llama_cpp_python, running, transformers_serve
 
 TEMPLATE = "{% for message in messages %}{{ message['content'] }}{% endfor %}"
@@ -36,7 +36,7 @@ def _no_key(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def echo_server() -> Iterator[Served]:
     """tiny-decoder behind `echo` and `logprobs`."""
-    with Served(str(embedded("models/tiny-decoder"))) as server:
+    with Served(Model(str(embedded("models/tiny-decoder")))) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         yield server
         server.shutdown()

@@ -1,4 +1,4 @@
-"""A small server of a causal model that speaks `echo` with `logprobs`, as vLLM does, and streams: `python echo_server.py MODEL`.
+"""A small server of a causal model that speaks `echo` with `logprobs`, like vLLM, and streams: `python echo_server.py MODEL PORT`.
 
 Its numbers come from the model's own logits, one text at a time, in float64: no line of the package computes them.
 """
@@ -107,7 +107,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if self.path != "/v1/completions":
+        assert isinstance(self.server, Served)
+        if not self.server.may_answer():
+            self.close_connection = True
+        elif self.path != "/v1/completions":
             self._send(404, {"detail": "Not Found"})
         elif not body.get("stream"):
             self._send(200, complete(self.model, body))
@@ -138,13 +141,31 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Served(ThreadingHTTPServer):
-    """A server of a model; threads of its own answer."""
+    """A server of a model; threads of its own answer.
+
+    Args:
+        model: what is served.
+        port: where; 0: wherever there is a place.
+        answers: after so many it breaks down, with all its connections, as if it were killed; None: never.
+    """
 
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, folder: str, port: int = 0) -> None:
-        super().__init__(("127.0.0.1", port), type("OwnHandler", (Handler,), {"model": Model(folder)}))
+    def __init__(self, model: Model, port: int = 0, *, answers: int | None = None) -> None:
+        super().__init__(("127.0.0.1", port), type("OwnHandler", (Handler,), {"model": model}))
+        self.model, self.asked, self.answers = model, 0, answers
+        self._counting = Lock()
+
+    def may_answer(self) -> bool:
+        """Called for each question; the first one that it may not answer closes it for others too."""
+        with self._counting:
+            self.asked += 1
+            alive = self.answers is None or self.asked <= self.answers
+            if self.answers is not None and self.asked == self.answers + 1:
+                self.shutdown()
+                self.server_close()
+        return alive
 
     @property
     def url(self) -> str:
@@ -152,4 +173,4 @@ class Served(ThreadingHTTPServer):
 
 
 if __name__ == "__main__":
-    Served(sys.argv[1], int(sys.argv[2])).serve_forever()
+    Served(Model(sys.argv[1]), int(sys.argv[2])).serve_forever()

@@ -28,7 +28,7 @@ from tests.served.real_servers import RealServer, llama_cpp_python, running
 
 pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.smollm2]
 BOS = "<|im_start|>"
-TEXTS = [" ".join(example.text.split()[:25]) for example in load_examples(embedded("data/held_out.jsonl"))[:4]]
+TEXTS = [" ".join(example.text.split()[:20]) for example in load_examples(embedded("data/held_out.jsonl"))[:3]]
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def float_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServe
     write_in_float32(smollm2_file(), folder / "smollm2.gguf")
     with running(llama_cpp_python(folder / "smollm2.gguf", folder)) as server:
         yield server
-    (folder / "smollm2.gguf").unlink()
+    (folder / "smollm2.gguf").unlink(missing_ok=True)
 
 
 def differences(served: Endpoint, local: TransformersModel) -> tuple[FloatArray, float]:

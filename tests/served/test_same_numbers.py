@@ -19,7 +19,7 @@ BOS = "<|endoftext|>"
 FILE = f"""
     from pytest_llm import Generate, assert_chrf_above, assert_perplexity_below
 
-    TEXTS = {OPENINGS!r}
+    TEXTS = {OPENINGS[:6]!r}
     ROWS = [dict(text=text, target="to be sure of it all") for text in TEXTS]
 
     def test_it_reads(llm):
@@ -44,7 +44,7 @@ def test_verdicts_and_values_of_examples_are_those_of_the_loaded_model(
     for here, there in zip(local, served, strict=True):
         assert here["ids"] == there["ids"]
         np.testing.assert_allclose(there["statistics"], here["statistics"], rtol=2e-5)
-    assert [len(one["ids"]) for one in local] == [12, 12, 12]
+    assert [len(one["ids"]) for one in local] == [6, 6, 6]
 
 
 def _run(pytester: pytest.Pytester, model: str) -> list[dict[str, Any]]:

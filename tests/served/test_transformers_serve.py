@@ -11,18 +11,18 @@ from pytest_llm.models.transformers_model import TransformersModel
 from tests.served.real_servers import RealServer
 
 pytestmark = pytest.mark.server
-OPENINGS = [" ".join(example.text.split()[:20]) for example in load_examples(embedded("data/held_out.jsonl"))][:6]
+OPENINGS = [" ".join(example.text.split()[:20]) for example in load_examples(embedded("data/held_out.jsonl"))][:3]
 TEXTS = [*OPENINGS, "Café – naïve résumé, 10 °C: 你好"]
 
 
 def test_it_writes_what_the_loaded_model_writes(serve: RealServer, checkpoint: Path, tiny: TransformersModel) -> None:
-    decoding = Decoding(max_tokens=24)
+    decoding = Decoding(max_tokens=16)
     here = list(tiny.generate(TEXTS, decoding))
     served = Endpoint(serve.url)
     assert served.name == str(checkpoint)
     assert served.generate(TEXTS, decoding) == here
     assert Endpoint(serve.url, mode="chat").generate(TEXTS, decoding) == here
-    assert served.usage.completion_tokens == 24 * len(TEXTS)
+    assert served.usage.completion_tokens == 16 * len(TEXTS)
 
 
 def test_stop_strings_are_cut_off_which_it_leaves_in(serve: RealServer, tiny: TransformersModel) -> None:

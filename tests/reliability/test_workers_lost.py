@@ -115,7 +115,7 @@ def someone_killed(
         return "torn"
     if not controller:
         wrong = {
-            name
+            name: outcome
             for name, (outcome, _) in left.numbers(project).items()
             if outcome not in (undisturbed.numbers[name][0], "crashed", "interrupted", "not run")
         }

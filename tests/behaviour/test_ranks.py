@@ -17,13 +17,14 @@ ACCELERATE = ("accelerate.commands.launch", "--cpu", "--multi_cpu", "--num_proce
 
 BITWISE = """
     import os
-    import numpy as np
-    from pytest_llm import Engine, embedded, measure
+    from pytest_llm import Engine, embedded, load_examples, measure
     from pytest_llm.inference.memo import forgetting
+
+    TEXTS = load_examples(embedded("data/held_out.jsonl"))[:9]
 
     def measured(llm, **how):
         with forgetting():
-            return measure(llm, embedded("data/held_out.jsonl"), "perplexity", engine=Engine(deterministic=True, **how))
+            return measure(llm, TEXTS, "perplexity", engine=Engine(deterministic=True, **how))
 
     def test_shared(llm):
         alone, shared = measured(llm), measured(llm, ranks=True)
@@ -40,7 +41,7 @@ ANSWERING = """
             return 1
 
         def score(self, texts):
-            if os.environ["RANK"] == "1" and "deadly" in texts:
+            if os.environ["RANK"] == "1" and any("deadly" in text for text in texts):
                 os.kill(os.getpid(), signal.SIGKILL)
             time.sleep(0.05)
             return [[-math.log(8 + int(os.environ["RANK"]))] * len(text) for text in texts]
@@ -59,7 +60,7 @@ def launched(
     began = time.monotonic()
     command = [sys.executable, "-m", *launcher, "-p", "no:cacheprovider", *arguments]
     done = subprocess.run(
-        command, cwd=pytester.path, env=environment, capture_output=True, text=True, timeout=240, check=False
+        command, cwd=pytester.path, env=environment, capture_output=True, text=True, timeout=500, check=False
     )
     return done, time.monotonic() - began
 
@@ -147,7 +148,7 @@ def test_shared_numbers_are_those_of_one_process_bit_for_bit(
 ) -> None:
     pytester.makepyfile(BITWISE)
     done, _ = launched(pytester, launcher, "-s", "--llm-engine=ranks")
-    assert re.findall(r"rank \d measured \d+ examples", done.stdout) == ["rank 0 measured 31 examples"]
+    assert re.findall(r"rank \d measured \d+ examples", done.stdout) == ["rank 0 measured 9 examples"]
     assert "1 passed" in done.stdout
     assert done.returncode == 0
 
@@ -159,10 +160,10 @@ def test_a_rank_that_dies_ends_the_session_with_a_report(pytester: pytest.Pytest
         from pytest_llm import assert_perplexity_below
 
         def test_before(llm):
-            assert_perplexity_below(llm, ["before", "that"] * 9, 10)
+            assert_perplexity_below(llm, [f"before {n}" for n in range(20)], 10)
 
         def test_deadly(llm):
-            assert_perplexity_below(llm, [f"text {n}" for n in range(30)] + ["deadly"] * 30, 10)
+            assert_perplexity_below(llm, [f"deadly {n}" for n in range(30)], 10)
     """)
     done, seconds = launched(pytester, TORCHRUN, "--llm-engine=ranks", "--junitxml=report.xml")
     assert "rank 1 ended before it had answered" in done.stdout or "SIGTERM: the session is ended" in done.stdout

@@ -67,14 +67,14 @@ class Scorer:
                 try:
                     found = check_against_itself(partial(self._tried, way, prefix))
                 except (Unsure, WrongReply) as reason:
-                    reasons.append(f"\n  {way}: {reason}")
+                    reasons.append(f"{way}: {reason}")
                     continue
                 first = found.scores[0] is not None
                 self._found[prefix] = Scoring(way, prefix, first, found.follows, found.tokens)
                 return self._found[prefix]
             raise MisuseError(
-                f"the server {self._server.address.host} gives no log-probabilities of a prompt's tokens that can be "
-                f"trusted{'' if prefix else _REMEDY}{''.join(reasons)}"
+                f"the server {self._server.address.host} gives no log-probabilities of a prompt's tokens that can be trusted "
+                f"({'; '.join(reasons)}){'' if prefix else _REMEDY}"
             )
         return self._found[prefix]
 

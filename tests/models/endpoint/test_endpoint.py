@@ -59,7 +59,8 @@ def test_log_probabilities_of_other_tokens_are_found_out(server: StubServer) -> 
     server.script = lambda asked: Reply(off_by_one(asked.body)) if asked.body else honest(asked)
 
     with pytest.raises(
-        MisuseError, match=r"can be trusted; some servers need prefix=.*\n  echo: its tokens do not give back the text"
+        MisuseError,
+        match=r"can be trusted \(echo: its tokens do not give back the text; .*\); some servers need prefix=",
     ):
         Endpoint(server.url).score(TEXTS)
     scores = Endpoint(server.url, prefix=BOS).score(TEXTS)
@@ -203,9 +204,8 @@ def test_a_server_without_log_probabilities_is_named(server: StubServer) -> None
         Endpoint(server.url, prefix=BOS).score(TEXTS)
 
     assert str(raised.value) == (
-        f"the server 127.0.0.1:{server.port} gives no log-probabilities of a prompt's tokens that can be trusted\n"
-        f"  echo: HTTP 400: Only no echo is supported\n"
-        f"  prompt_logprobs: it gives no prompt_logprobs, although they were asked for"
+        f"the server 127.0.0.1:{server.port} gives no log-probabilities of a prompt's tokens that can be trusted "
+        "(echo: HTTP 400: Only no echo is supported; prompt_logprobs: it gives no prompt_logprobs, although they were asked for)"
     )
 
 

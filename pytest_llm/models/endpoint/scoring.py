@@ -73,8 +73,8 @@ class Scorer:
                 self._found[prefix] = Scoring(way, prefix, first, found.follows, found.tokens)
                 return self._found[prefix]
             raise MisuseError(
-                f"the server {self._server.address.host} gives no log-probabilities of a prompt's tokens that can be trusted "
-                f"({'; '.join(reasons)}){'' if prefix else _REMEDY}"
+                f"the server {self._server.address.host} gives no log-probabilities of a prompt's tokens that can be "
+                f"trusted{'' if prefix else _REMEDY} ({'; '.join(reasons)})"
             )
         return self._found[prefix]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import gc
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +19,8 @@ def started(nodes: int) -> Iterator[Any]:
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of Ray's own modules, some at import: nothing that we could mend
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        patch.setenv("RAY_ENABLE_AUTO_CONNECT", "0")
+        # by default actors give way to whatever else runs, such as other tests
+        patch.setenv("RAY_worker_niceness", "0")
         import ray
         from ray.cluster_utils import Cluster as Nodes
 
@@ -30,11 +31,12 @@ def started(nodes: int) -> Iterator[Any]:
             for _ in range(nodes - 1):
                 cluster.add_node(**NODE)
             patch.setenv("RAY_ADDRESS", cluster.address)
-            patch.setenv("RAY_DEDUP_LOGS", "0")
             yield cluster
         finally:
             ray.shutdown()
             cluster.shutdown()
+            vars(cluster).clear()
+            gc.collect()  # Ray leaves pipes and log files open: said here, where nobody listens
 
 
 @pytest.fixture(scope="session")
@@ -42,18 +44,3 @@ def ray_cluster() -> Iterator[Any]:
     """Two nodes, for all tests of a process."""
     with started(2) as cluster:
         yield cluster
-
-
-def processes() -> set[int]:
-    """Of Ray, on this machine: nodes, heads and actors."""
-    found = set()
-    for entry in os.listdir("/proc"):
-        if entry.isdecimal():
-            try:
-                with open(f"/proc/{entry}/cmdline", "rb") as file:
-                    command = file.read()
-            except OSError:  # it has ended
-                continue
-            if any(word in command for word in (b"raylet", b"gcs_server", b"ray::")):
-                found.add(int(entry))
-    return found

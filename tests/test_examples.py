@@ -64,6 +64,7 @@ FAILURES = {
     "test_divergence.py": "mean_kld 0.* is not below 0.1: *test_four_bits_are_close_to_what_the_model_said]",
 }
 """What the summary says of those that fail on purpose."""
+ON_A_CLUSTER: Endings = {"test_on_a_cluster.py": {"passed": 2}}
 MINILM: Endings = {
     "test_retrieval.py": {"passed": 1, "failed": 1},
     "test_attacked_classifier.py": {"passed": 1, "failed": 1},
@@ -87,7 +88,7 @@ def endings(pytester: pytest.Pytester, *arguments: str) -> tuple[Endings, pytest
 
 
 def test_every_example_has_an_outcome() -> None:
-    assert {path.name for path in EXAMPLES.glob("test_*.py")} == {*SHIPPED, *SMOLLM2, *LONG, *MINILM}
+    assert {path.name for path in EXAMPLES.glob("test_*.py")} == {*SHIPPED, *SMOLLM2, *LONG, *MINILM, *ON_A_CLUSTER}
 
 
 def test_examples_on_what_is_shipped_end_as_they_say(pytester: pytest.Pytester) -> None:
@@ -96,6 +97,12 @@ def test_examples_on_what_is_shipped_end_as_they_say(pytester: pytest.Pytester) 
     result.stdout.fnmatch_lines(
         ["REGRESSED *attack_success_rate * worse than the old model *test_without_copies_it_breaks_more?"]
     )
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_the_example_of_a_cluster_gives_the_same_numbers_there(pytester: pytest.Pytester) -> None:
+    found, _ = endings(pytester, *ON_A_CLUSTER, "--llm-engine=ray")
+    assert found == ON_A_CLUSTER
 
 
 @pytest.mark.slow  # what it asks for, tests/behaviour/test_correction.py and test_calibration.py see in each run

@@ -16,8 +16,7 @@ class Cluster:
         address: "auto" is the cluster of RAY_ADDRESS, else the one that runs on this machine (`ray start --head`); "local" starts
             one on this machine, which ends with this process; or the address of a head node, such as "10.0.0.1:6379".
         actors: how many; None: as many as the cluster has room for, shared among the workers of pytest-xdist.
-        gpus: of each actor: 1 for a model that fits on one, 0.5 where two actors share one, 4 for a model that was loaded with
-            `device_map="auto"` onto four; 0: it computes on CPUs.
+        gpus: of each actor: 1, or a share of one, such as 0.5 where two actors share it; 0: it computes on CPUs.
         cpus: of each actor, and how many threads it computes with.
 
     Raises:

@@ -12,15 +12,16 @@ import numpy as np
 from pytest_llm import Engine, assert_perplexity_below, embedded, load_examples, measure
 from pytest_llm.inference.engine import current_engine
 from pytest_llm.inference.memo import remembering
+from pytest_llm.models.language_model import AnyModel
 
 TEXTS = load_examples(embedded("data/held_out.jsonl"))
 
 
-def test_perplexity(llm):
+def test_perplexity(llm: AnyModel) -> None:
     assert_perplexity_below(llm, TEXTS, 45)
 
 
-def test_each_text_has_the_number_that_it_has_here(llm):
+def test_each_text_has_the_number_that_it_has_here(llm: AnyModel) -> None:
     one_at_a_time = Engine(deterministic=True, cluster=current_engine().cluster)
     with remembering():  # nothing is looked up that was answered before
         there = measure(llm, TEXTS, "perplexity", engine=one_at_a_time)

@@ -56,6 +56,7 @@ def test_a_killed_node_loses_nothing(ray_cluster: Any, tmp_path: Path) -> None:
     assert [found[number][0][0] for number in range(60)] == [text for (text,) in stretches]
 
 
+@pytest.mark.slow  # examples/test_on_a_cluster.py compares more texts in each run
 def test_a_checkpoint_gives_the_numbers_of_this_process_to_the_last_bit(tiny: TransformersModel) -> None:
     data = load_examples(embedded("data/held_out.jsonl"))[:8]
 

@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.inference.cluster.resumed import TEXTS
 
 
@@ -20,6 +22,7 @@ def asked(folder: Path) -> list[str]:
     return [line for letter in folder.glob("?") for line in letter.read_text().splitlines()]
 
 
+@pytest.mark.slow
 def test_a_killed_driver_resumes_from_the_cache(ray_cluster: Any, tmp_path: Path) -> None:
     killed = driver(tmp_path)
     while len(asked(tmp_path)) < 7 and killed.poll() is None:

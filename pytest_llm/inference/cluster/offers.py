@@ -80,10 +80,11 @@ class Offers:
 
 
 def _offer(model: Any) -> Offer:
-    if len(set(getattr(getattr(model, "module", None), "hf_device_map", None) or ())) > 1:
+    parts = getattr(getattr(model, "module", None), "hf_device_map", None) or {}
+    if len(set(parts.values())) > 1:
         raise MisuseError(
-            "a model that was loaded with device_map lies on several devices, and an actor of a cluster computes on one: ask it here, "
-            "or let a launcher's ranks share the work (--llm-engine ranks)"
+            "a model that was loaded with device_map lies on several devices, and an actor computes on one: ask it here, or "
+            "let a launcher's ranks share the work (--llm-engine ranks)"
         )
     key, origin = placeless_key(model), getattr(model, "origin", None)
     if origin is not None:

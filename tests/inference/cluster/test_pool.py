@@ -301,3 +301,10 @@ def test_a_model_that_does_not_arrive_as_it_left_is_refused(ray: FakeRay, monkey
     ):
         dict(asking.answers(Cluster(), model, names_of, [["a"]], deterministic=False))
     assert ray.killed  # nobody asks it again
+
+
+def test_a_model_on_several_devices_is_refused(ray: FakeRay) -> None:
+    model = UniformModel()
+    vars(model)["module"] = SimpleNamespace(hf_device_map={"embed": 0, "layers": 1})
+    with pytest.raises(MisuseError, match="lies on several devices, and an actor computes on one"):
+        offers._offer(model)

@@ -69,3 +69,20 @@ def test_a_number_that_is_none_is_a_usage_error(pytester: pytest.Pytester, given
     result = pytester.runpytest(f"--llm-processes={given}")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([f"*--llm-processes: '{given}': expected a whole number of processes, at least 1"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--llm-ray-gpus=1"], "--llm-ray-gpus says something of --llm-engine ray: give that too"),
+        (["--llm-engine=ray", "--llm-ray-actors=0"], "--llm-engine ray: actors=0: expected a whole number, at least 1"),
+        (["--llm-engine=ray", "--llm-processes=2"], "--llm-engine ray: the actors of a cluster are its processes"),
+        (["--llm-engine=ray", "--llm-ray-address=local", "-n1"], "each worker of -n would start a cluster of its own"),
+    ],
+)
+def test_options_of_a_cluster_that_contradict_are_usage_errors(
+    pytester: pytest.Pytester, arguments: list[str], message: str
+) -> None:
+    result = pytester.runpytest_inprocess(*arguments)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"*{message}*"])

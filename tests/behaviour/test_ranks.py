@@ -13,7 +13,16 @@ from pathlib import Path
 import pytest
 
 TORCHRUN = ("torch.distributed.run", "--nproc-per-node", "2", "-m", "pytest")
-ACCELERATE = ("accelerate.commands.launch", "--cpu", "--multi_cpu", "--num_processes", "2", "-m", "pytest")
+ACCELERATE = (
+    "accelerate.commands.launch",
+    "--multi_gpu",
+    "--num_processes",
+    "2",
+    "--num_machines",
+    "1",
+    "-m",
+    "pytest",
+)
 
 BITWISE = """
     import os

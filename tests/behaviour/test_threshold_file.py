@@ -46,10 +46,13 @@ def test_module_sets_a_limit_for_all_its_tests(project: pytest.Pytester) -> None
         ("perplexity_below = 9\n", "*perplexity_below = 9 is not in a table*"),
         ("[prose\n", "*cannot read *thresholds.toml*"),
         (
-            '[prose]\nperplexity_below = 9\n["test_prose.py::test_gone"]\n',
+            '[prose]\nperplexity_below = 9\n["test_prose.py::test_gone"]\nperplexity_below = 9\n',
             "*test_gone? names a test that its file does not*",
         ),
-        ('[prose]\nperplexity_below = 9\n["test_gone.py"]\n', "*test_gone.py? names a file that is not there*"),
+        (
+            '[prose]\nperplexity_below = 9\n["test_gone.py"]\nperplexity_below = 9\n',
+            "*test_gone.py? names a file that is not there*",
+        ),
     ],
 )
 def test_mistakes_in_the_file_are_usage_errors(project: pytest.Pytester, toml: str, message: str) -> None:

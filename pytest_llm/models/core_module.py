@@ -119,6 +119,10 @@ class _Stated:
     def get_text_config(self) -> _Stated:
         return self
 
+    def get(self, name: str, default: Any = None) -> Any:
+        """As of a dictionary: peft before 0.18 asks so whether embeddings are tied."""
+        return getattr(self, name, default)
+
     def to_json_string(self, *, use_diff: bool) -> str:
         """All of it, as one text that changes with any setting."""
         return json.dumps([self._own, self.decoder_start_token_id, self.id2label])

@@ -270,7 +270,7 @@ def test_dropout_left_on_is_named_by_every_contract(contract: Callable[..., Meas
 
 def test_the_heads_that_look_ahead_are_named() -> None:
     module, tokenizer = tiny_bert(num_hidden_layers=1)
-    with pytest.raises(QualityError, match=r"looks +heads 0, 1 of 2 in layer 0; head \d most, with a weight of 0.\d+"):
+    with pytest.raises(QualityError, match=r"looks +heads? 0.* of 2 in layer 0; head \d most, with a weight of 0.\d+"):
         assert_causal((module, tokenizer), ids=[list(range(10, 20))])
     assert module.config._attn_implementation == "sdpa"  # as it was
 

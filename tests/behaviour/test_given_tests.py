@@ -158,7 +158,7 @@ def test_our_function_scoped_fixtures_may_be_used_and_no_others(counting: pytest
     """,
     )
     result.assert_outcomes(passed=1, failed=1)
-    result.stdout.fnmatch_lines(["*test_both' uses a function-scoped fixture*"])
+    result.stdout.fnmatch_lines(["*test_both' uses a function-scoped fix*"])
 
 
 def test_a_threshold_holds_for_every_example(counting: pytest.Pytester) -> None:

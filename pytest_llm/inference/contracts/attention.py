@@ -115,7 +115,12 @@ def keywords(kernel: Kernel) -> frozenset[str]:
     try:
         return frozenset(inspect.signature(kernel).parameters)
     except (TypeError, ValueError):
-        return frozenset({"attn_mask", "is_causal", "enable_gqa"})
+        grouped = (
+            {"enable_gqa"}
+            if "enable_gqa" in (torch.nn.functional.scaled_dot_product_attention.__doc__ or "")
+            else set[str]()
+        )
+        return frozenset({"attn_mask", "is_causal"} | grouped)  # torch has it since 2.5
 
 
 def formula(shape: Shape, given: Inputs) -> tuple[torch.Tensor, torch.Tensor]:

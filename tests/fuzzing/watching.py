@@ -7,8 +7,10 @@ there is a writer, a value that is not read again as it was written.
 
 from __future__ import annotations
 
+import atexit
 import os
 import resource
+import shutil
 import signal
 import sys
 import tempfile
@@ -85,7 +87,9 @@ def examine(parser: Parser, data: bytes) -> None:
 def _place(parser: Parser) -> _Place:
     """Where a parser's inputs are put, with all that has to lie beside them; all seeds are read, so that modules are imported."""
     memory = Path("/dev/shm")
-    folder = Path(tempfile.mkdtemp(prefix="fuzzing-", dir=memory if memory.is_dir() else None)).resolve() / "input"
+    outer = Path(tempfile.mkdtemp(prefix="fuzzing-", dir=memory if memory.is_dir() else None)).resolve()
+    atexit.register(shutil.rmtree, outer, ignore_errors=True)
+    folder = outer / "input"
     path = folder / parser.file
     for name, content in parser.beside().items():
         beside = folder / name

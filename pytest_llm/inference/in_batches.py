@@ -13,12 +13,13 @@ from pytest_llm.data.example import Example
 from pytest_llm.data.stored_examples import StoredExamples
 from pytest_llm.data.streaming import Pair, Stream, batches
 from pytest_llm.errors import MisuseError
+from pytest_llm.inference.engine import current_engine
 from pytest_llm.judging.measurement import WORST
 from pytest_llm.metrics.metric import Metric, fit, value_of_each
 from pytest_llm.statistics.jackknife import FloatArray
 
 BATCH = 1024
-"""Examples in memory at once."""
+"""Examples in memory at once; with a cluster, so many for each actor: all of them wait for the end of a batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,16 @@ def fitted_to(metric: Metric, source: Stream, pairs: Iterable[Pair]) -> Metric:
     return fit(metric, [Example(e.id, "", e.label, target=e.target) for e in examples])
 
 
+def _sharing() -> int:
+    """How many actors a batch is shared among."""
+    cluster = current_engine().cluster
+    if cluster is None:
+        return 1
+    from pytest_llm.inference.cluster.asking import actors
+
+    return actors(cluster)
+
+
 def summed(metric: Metric, pairs: Iterable[Pair], ask: Callable[[Sequence[Example]], Sequence[Any]] | None) -> Streamed:
     """The statistics of every example, made batch by batch.
 
@@ -63,7 +74,7 @@ def summed(metric: Metric, pairs: Iterable[Pair], ask: Callable[[Sequence[Exampl
     kept = StoredExamples()
     rows: list[FloatArray] = []
     worst: list[tuple[tuple[bool, float, int], Example, Any]] = []
-    for batch in batches(pairs, BATCH):
+    for batch in batches(pairs, BATCH if ask is None else BATCH * _sharing()):
         examples = [example for example, _ in batch]
         outputs = [output for _, output in batch] if ask is None else ask(examples)
         made = [metric.statistics(*pair) for pair in zip(examples, outputs, strict=True)]

@@ -1,11 +1,12 @@
 """What a measurement costs beside the model: a model that does no work, asked about up to a million texts.
 
-    python tests/benchmarks/driver.py [--counts 10000 100000 1000000] [--ways list stream cached] [--profile]
+    python tests/benchmarks/driver.py [--counts 10000 100000 1000000] [--ways list stream cached ray] [--profile]
 
 A figure is CPU time of one thread from the call of the assertion to its return, divided by the number of examples, and how far that
 raises the process's peak of memory above what it held with the data. Each run is a fresh process; the memo of a session is bound
 in all of them. `list` is a list of texts, `stream` a JSONL file that is streamed, `cached` the list with a cache on disk, which is
-filled.
+filled. `ray` and `ray-stream` are the first two with two actors of a Ray cluster on this machine in the place of this process:
+the time is then that of all threads of this process, Ray's too, and what it sends to actors and gets back is counted as well.
 """
 
 from __future__ import annotations
@@ -16,38 +17,32 @@ import json
 import math
 import multiprocessing
 import os
+import pickle
 import pstats
 import resource
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
+from typing import Any
 
 os.environ["OMP_NUM_THREADS"] = "1"
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from pytest_llm import Measurement, assert_perplexity_below, stream
+from idle import LOG_PROBS, Idle
+
+from pytest_llm import Engine, Measurement, assert_perplexity_below, stream
 from pytest_llm.inference.cache import cache_at
+from pytest_llm.inference.cluster import asking, pool
+from pytest_llm.inference.cluster.settings import Cluster
+from pytest_llm.inference.engine import using
 from pytest_llm.inference.memo import remembering
 
-WAYS = ("list", "stream", "cached")
-LOG_PROBS = [-1.0, -2.0, -3.0]
-PERPLEXITY = math.e**2
-
-
-class Idle:
-    """Says the same of each text."""
-
-    def score(self, texts: Sequence[str]) -> list[list[float]]:
-        return [LOG_PROBS] * len(texts)
-
-    def fingerprint(self) -> str:
-        return "idle"
-
-    def cache_key(self) -> str:
-        return "idle"
+WAYS = ("list", "stream", "cached", "ray", "ray-stream")
+PERPLEXITY = math.exp(-sum(LOG_PROBS) / len(LOG_PROBS))
+ON_RAY = Engine(cluster=Cluster("local", actors=2))
 
 
 def texts(count: int) -> Iterator[str]:
@@ -58,15 +53,19 @@ def texts(count: int) -> Iterator[str]:
 
 def measured(way: str, count: int, profile: bool) -> None:
     """Print a line about one run."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as block:
+        if way.startswith("ray"):
+            block.enter_context(asking.closing())
+            block.enter_context(using(ON_RAY))
+            sent = _count_bytes()
         cache = (lambda: cache_at(folder, Path(), None, 10**10)) if way == "cached" else None
         with remembering(cache):
             assert_perplexity_below(Idle(), list(texts(100)), 8)  # what is imported, and tables, are not the data's
         path = Path(folder, "texts.jsonl")
-        if way == "stream":
+        if way.endswith("stream"):
             with path.open("w") as file:
                 file.writelines(json.dumps({"text": text}) + "\n" for text in texts(count))
-        data = stream(path) if way == "stream" else list(texts(count))
+        data = stream(path) if way.endswith("stream") else list(texts(count))
         profiler: AbstractContextManager[object] = cProfile.Profile() if profile else nullcontext()
         held, began = _resident(), time.process_time()
         with remembering(cache), profiler:
@@ -79,8 +78,31 @@ def measured(way: str, count: int, profile: bool) -> None:
             f"peak {(peak - held) / 2**20:6.0f} MiB above {held / 2**20:.0f}",
             flush=True,
         )
+        if way.startswith("ray"):
+            print(
+                f"         sent {sent['out'] / count:.0f} bytes an example, got {sent['back'] / count:.0f}", flush=True
+            )
         if isinstance(profiler, cProfile.Profile):
             pstats.Stats(profiler).sort_stats("tottime").print_stats(30)
+
+
+def _count_bytes() -> dict[str, int]:
+    """How many bytes stretches and their answers have, from now on."""
+    sent = {"out": 0, "back": 0}
+    call, unpacked = pool.Pool._call, pool.unpacked_result
+
+    def counted(self: pool.Pool, place: Any, asked: Any, reference: Any) -> None:
+        call(self, place, asked, reference)
+        if asked.stretch is not None:
+            sent["out"] += len(pickle.dumps(list(asked.stretch.items), protocol=5))
+
+    def got(packed: bytes) -> Any:
+        sent["back"] += len(packed)
+        return unpacked(packed)
+
+    pool.Pool._call = counted  # type: ignore[method-assign]
+    pool.unpacked_result = got
+    return sent
 
 
 def _check(measurement: Measurement, count: int) -> None:
@@ -97,7 +119,7 @@ def _resident() -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--counts", type=int, nargs="*", default=[10_000, 100_000, 1_000_000])
-    parser.add_argument("--ways", nargs="*", choices=WAYS, default=list(WAYS))
+    parser.add_argument("--ways", nargs="*", choices=WAYS, default=["list", "stream", "cached"])
     parser.add_argument("--profile", action="store_true", help="where the time goes; slows it down")
     options = parser.parse_args()
     for way in options.ways:

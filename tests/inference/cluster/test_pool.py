@@ -10,11 +10,14 @@ from typing import Any
 import pytest
 
 from pytest_llm.data.loading import load_examples
+from pytest_llm.data.streaming import stream
 from pytest_llm.errors import BudgetError, MisuseError
+from pytest_llm.inference import in_batches
 from pytest_llm.inference.cluster import asking, connection, offers, pool, seat
 from pytest_llm.inference.cluster.sending import Sent
 from pytest_llm.inference.cluster.settings import Cluster
 from pytest_llm.inference.engine import Engine, ask, current_engine, using
+from pytest_llm.inference.measure import measure
 from pytest_llm.inference.memo import remembered, remembering, text_of
 from pytest_llm.models import loading
 from pytest_llm.models.transformers_model import TransformersModel
@@ -231,6 +234,19 @@ def test_few_texts_are_shared_among_all_actors(ray: FakeRay) -> None:
     with using(Engine(cluster=Cluster())):
         remembered(Mortal(), load_examples([9 * letter for letter in "abcdefgh"]), "length", lengths, text_of)
     assert all(actor.asked.count("answer") for actor in ray.actors)
+
+
+def test_a_batch_of_a_stream_has_so_many_examples_for_each_actor(ray: FakeRay, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [f"{number} is a number" for number in range(100)]
+    local = measure(UniformModel(), stream({"text": text} for text in texts), "perplexity")
+    monkeypatch.setattr(in_batches, "BATCH", 10)
+    with remembering(), using(Engine(cluster=Cluster())):
+        shared = measure(UniformModel(), stream({"text": text} for text in texts), "perplexity")
+    assert (shared.value, shared.n) == (local.value, 100)
+    assert shared.statistics.tolist() == local.statistics.tolist()
+    batches = 100 / (10 * len(ray.actors))
+    asked = sum(actor.asked.count("answer") for actor in ray.actors)
+    assert asked == batches * asking.STRETCHES_PER_ACTOR * len(ray.actors)
 
 
 def test_where_all_is_known_no_cluster_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,10 @@ def parameters(model: object) -> dict[str, int]:
     Raises:
         MisuseError: the model has no module whose parameters could be counted, or they are fetched when they are needed.
     """
-    if any(tensor.is_meta for tensor in module_of(model).parameters()):  # then tied ones are two
+    module = module_of(model)
+    if hasattr(module, "hf_device_map") and any(
+        tensor.is_meta for tensor in module.parameters()
+    ):  # then tied ones are two
         raise MisuseError(
             "the parameters of a model whose weights are not in memory (device_map) cannot be counted: load it on one device"
         )

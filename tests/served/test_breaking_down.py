@@ -25,6 +25,7 @@ def in_background(server: Served) -> Served:
     return server
 
 
+@pytest.mark.slow
 def test_a_run_ends_right_with_a_server_that_comes_back(tiny: TransformersModel, echo_server: Served) -> None:
     first = in_background(Served(echo_server.model, answers=5))
     port, back = int(first.server_address[1]), list[Served]()

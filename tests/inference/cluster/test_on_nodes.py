@@ -19,7 +19,7 @@ from pytest_llm.models.transformers_model import TransformersModel
 from tests.inference.cluster.mortal import Wounded, report
 from tests.ray_clusters import NODE
 
-ON_NODES = Engine(cluster=Cluster())
+ON_NODES = Engine(cluster=Cluster(actors=2))  # workers of xdist would share what room there is
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -56,8 +56,11 @@ def double(model: Mortal, texts: list[str]) -> list[str]:
 @pytest.fixture
 def ray(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeRay]:
     fake = FakeRay()
+    monkeypatch.delenv("PYTEST_XDIST_WORKER_COUNT", raising=False)  # workers share what room there is
     monkeypatch.setattr(connection, "connected", lambda cluster: fake)
-    monkeypatch.setattr(pool, "Agreement", lambda: SimpleNamespace(agree=None, join=lambda: None, close=lambda: None))
+    monkeypatch.setattr(
+        pool, "Agreement", lambda: SimpleNamespace(agree=lambda shape, own: own, join=lambda: None, close=lambda: None)
+    )
     fatal.clear()
     answered.clear()
     yield fake

@@ -69,7 +69,10 @@ FOUR = {"CPU": 6.0, "GPU": 4.0, "accelerator_type:A100": 1.0}
         ({"gpus": 1, "actors": 5}, 5),
     ],
 )
-def test_there_are_as_many_actors_as_nodes_have_room_for(settings: dict[str, Any], room: int) -> None:
+def test_there_are_as_many_actors_as_nodes_have_room_for(
+    settings: dict[str, Any], room: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTEST_XDIST_WORKER_COUNT", raising=False)
     ray = Ray(EIGHT, FOUR, lost=(EIGHT,))
     assert connection.room(ray, Cluster(**settings)) == room
 

@@ -31,11 +31,11 @@ from typing import Any
 os.environ["OMP_NUM_THREADS"] = "1"
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from idle import LOG_PROBS, Idle
+from idle import LOG_PROBS, Idle  # type: ignore[import-not-found]  # beside this script
 
 from pytest_llm import Engine, Measurement, assert_perplexity_below, stream
 from pytest_llm.inference.cache import cache_at
-from pytest_llm.inference.cluster import asking, pool
+from pytest_llm.inference.cluster import asking, pool, sending
 from pytest_llm.inference.cluster.settings import Cluster
 from pytest_llm.inference.engine import using
 from pytest_llm.inference.memo import remembering
@@ -89,19 +89,19 @@ def measured(way: str, count: int, profile: bool) -> None:
 def _count_bytes() -> dict[str, int]:
     """How many bytes stretches and their answers have, from now on."""
     sent = {"out": 0, "back": 0}
-    call, unpacked = pool.Pool._call, pool.unpacked_result
+    call, unpacked = pool.Pool._call, sending.unpacked_result
 
     def counted(self: pool.Pool, place: Any, asked: Any, reference: Any) -> None:
         call(self, place, asked, reference)
         if asked.stretch is not None:
             sent["out"] += len(pickle.dumps(list(asked.stretch.items), protocol=5))
 
-    def got(packed: bytes) -> Any:
-        sent["back"] += len(packed)
-        return unpacked(packed)
+    def got(data: bytes) -> Any:
+        sent["back"] += len(data)
+        return unpacked(data)
 
-    pool.Pool._call = counted  # type: ignore[method-assign]
-    pool.unpacked_result = got
+    setattr(pool.Pool, "_call", counted)  # noqa: B010  # what is counted is no part of the class
+    setattr(pool, "unpacked_result", got)  # noqa: B010
     return sent
 
 

@@ -26,7 +26,7 @@ from weakref import WeakKeyDictionary
 
 from pytest_llm.errors import MisuseError
 from pytest_llm.inference.engine import Engine, ask_here, using
-from pytest_llm.models.origin import Origin
+from pytest_llm.models.origin import Origin, place_of, placeless_key
 
 STRETCHES_PER_RANK = 4
 """The work is cut into more stretches than there are ranks, so that none waits long for the last one."""
@@ -277,17 +277,8 @@ def _made(hold: Hold, device: str) -> Any:
         if device:
             model.module.to(device)
         return model
-    from pytest_llm.models.loading import load_model
-
-    origin = hold.given
     try:
-        return load_model(
-            origin.source,
-            device=device,
-            dtype=origin.dtype,  # type: ignore[arg-type]  # load_model looks
-            trust_remote_code=origin.trust_remote_code,
-            allow_pickle=origin.allow_pickle,
-        )
+        return hold.given.load(device)
     except MisuseError:  # another machine may not have it, or something else in its place
         return None
 
@@ -339,25 +330,6 @@ def unpacked(data: bytes) -> Any:
         raise MisuseError(
             f"a rank cannot import what it was sent ({error}): define it in a module or a conftest.py, not in a test file"
         ) from error
-
-
-def placeless_key(model: Any) -> str | None:
-    """What the model is made of, wherever it is; of a model of one's own, its cache key; None where that cannot be told."""
-    if hasattr(model, "module"):
-        from pytest_llm.models import cache_key
-
-        return cache_key.placeless_key(model)
-    own = getattr(model, "cache_key", None)
-    return None if own is None else own()
-
-
-def place_of(model: Any) -> str:
-    """The device of the model, with what of it changes the last bits; empty for a model of one's own."""
-    if not hasattr(model, "module"):
-        return ""
-    from pytest_llm.models import cache_key
-
-    return cache_key.place_of(model.device)
 
 
 _current: ContextVar[Ranks | None] = ContextVar("pytest_llm_ranks", default=None)

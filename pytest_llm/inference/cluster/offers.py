@@ -10,9 +10,8 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from pytest_llm.errors import MisuseError
-from pytest_llm.inference.cluster.seat import place_of, placeless_key
 from pytest_llm.inference.cluster.sending import packed_model
-from pytest_llm.models.origin import Origin
+from pytest_llm.models.origin import Origin, place_of, placeless_key
 
 logger = logging.getLogger(__name__)
 

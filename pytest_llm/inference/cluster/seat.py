@@ -12,7 +12,7 @@ from typing import Any
 from pytest_llm.errors import MisuseError
 from pytest_llm.inference.cluster.sending import Sent, packed_result, unpacked_model, unpacked_work
 from pytest_llm.inference.engine import Engine, using
-from pytest_llm.models.origin import Origin
+from pytest_llm.models.origin import Origin, place_of, placeless_key
 
 MOST_HELD = 2
 """Models in an actor: the one under test, and what it is compared with. The one that came first goes first."""
@@ -24,7 +24,7 @@ class Held:
 
     names: tuple[str, ...]
     place: str
-    """Where the model computes there; see `place_of`."""
+    """Where the model computes there; see `models.origin.place_of`."""
 
 
 class Seat:
@@ -75,15 +75,7 @@ class Seat:
     def _made(self, given: Origin | Sent) -> Any:
         if isinstance(given, Sent):
             return unpacked_model(given)
-        from pytest_llm.models.loading import load_model
-
-        return load_model(
-            given.source,
-            device="cpu",
-            dtype=given.dtype,  # type: ignore[arg-type]  # load_model looks
-            trust_remote_code=given.trust_remote_code,
-            allow_pickle=given.allow_pickle,
-        )
+        return given.load(device="cpu")
 
     def _settle(self, model: Any) -> None:
         """Put the model where it computes."""
@@ -100,25 +92,6 @@ class Seat:
         compute = unpacked_work(work, self._models)
         with using(Engine(deterministic=deterministic)):
             return list(compute(pickle.loads(items)))
-
-
-def placeless_key(model: Any) -> str | None:
-    """What the model is made of, wherever it is: `models.cache_key` without the device; of a model of one's own, its cache key."""
-    if hasattr(model, "module"):
-        from pytest_llm.models import cache_key
-
-        return cache_key.placeless_key(model)
-    own = getattr(model, "cache_key", None)
-    return None if own is None else own()
-
-
-def place_of(model: Any) -> str:
-    """The device of the model, with what of it changes the last bits; empty for a model of one's own."""
-    if not hasattr(model, "module"):
-        return ""
-    from pytest_llm.models import cache_key
-
-    return cache_key.place_of(model.device)
 
 
 def environment() -> Mapping[str, str]:

@@ -11,7 +11,6 @@ import pytest
 import torch
 
 from pytest_llm.errors import MisuseError
-from pytest_llm.inference.cluster.seat import placeless_key
 from pytest_llm.inference.cluster.sending import (
     Sent,
     packed_model,
@@ -21,6 +20,7 @@ from pytest_llm.inference.cluster.sending import (
     unpacked_result,
     unpacked_work,
 )
+from pytest_llm.models.origin import placeless_key
 from pytest_llm.models.transformers_model import TransformersModel
 from tests.stub_models import UniformModel
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import pty
+import select
 import sys
 import time
 
@@ -78,6 +79,14 @@ def test_a_frame_says_what_and_how_far(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "120/400" in written
     assert written.startswith("\r\n")
     assert written.endswith("\x1b[A\x1b[18G")  # back up, behind what pytest wrote
+
+
+def _read(terminal: int, *, until: str) -> str:
+    """What was written to a terminal: the kernel hands it over in parts, the last ones when it gets to it."""
+    written = ""
+    while not written.endswith(until) and select.select([terminal], [], [], 10)[0]:
+        written += os.read(terminal, 65536).decode()
+    return written
 
 
 def test_examples_are_counted_over_blocks_and_questions() -> None:

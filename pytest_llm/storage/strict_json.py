@@ -14,6 +14,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 
+class NotStrictError(ValueError):
+    """What `json` or another reader would accept: it was meant so, and is no text that was cut off."""
+
+
 def parsed(content: bytes | str, *, finite: bool = True) -> Any:
     """What a text of JSON says.
 
@@ -22,12 +26,13 @@ def parsed(content: bytes | str, *, finite: bool = True) -> Any:
         finite: False: NaN and Infinity are numbers, as Python writes them.
 
     Raises:
-        ValueError: it is no JSON, or not strictly; the message says why, and where if that is known.
+        ValueError: it is no JSON, or cut off; the message says why, and where if that is known.
+        NotStrictError: (a ValueError) it is JSON, but not strictly.
     """
     try:
         text = content if isinstance(content, str) else content.decode("utf-8")
         if text.startswith("\ufeff"):
-            raise _RefusedError("it begins with a byte order mark (BOM); save it as UTF-8 without one")
+            raise NotStrictError("it begins with a byte order mark (BOM); it has to be UTF-8 without one")
         return (_FINITE if finite else _ANY).decode(text)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}" if error.lineno > 1 else f"column {error.colno}"
@@ -36,7 +41,7 @@ def parsed(content: bytes | str, *, finite: bool = True) -> Any:
         raise ValueError(f"byte 0x{error.object[error.start]:02x} at offset {error.start} is not UTF-8") from None
     except RecursionError:
         raise ValueError("lists or objects are nested too deeply") from None
-    except _RefusedError:
+    except NotStrictError:
         raise
     except ValueError:  # the only other one: a limit of Python's, since reading takes the square of their number
         raise ValueError("a whole number has too many digits") from None
@@ -57,15 +62,13 @@ def read_bounded(path: Path, most_bytes: int) -> bytes:
     return path.read_bytes()
 
 
-class _RefusedError(ValueError):
-    """What `json` would accept."""
-
-
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
-        raise _RefusedError(f"{next(name for name in names if names.count(name) > 1)!r:.60} stands twice in one object")
+        raise NotStrictError(
+            f"{next(name for name in names if names.count(name) > 1)!r:.60} stands twice in one object"
+        )
     return found
 
 
@@ -75,7 +78,7 @@ def _finite(digits: str) -> float:
 
 
 def _refuse(word: str) -> NoReturn:
-    raise _RefusedError(f"{word:.40} is no number that JSON has")
+    raise NotStrictError(f"{word:.40} is no number that JSON has")
 
 
 _FINITE = json.JSONDecoder(object_pairs_hook=_object, parse_float=_finite, parse_constant=_refuse)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_llm.storage.strict_json import parsed, read_bounded
+from pytest_llm.storage.strict_json import NotStrictError, parsed, read_bounded
 
 
 @pytest.mark.parametrize("content", ['{"a": [1, -2.5e3, "é", null, true]}', b'\n {"a" :{}}\t', "1", '"\\ud800"'])
@@ -36,6 +36,19 @@ def test_what_is_json_is_read(content: bytes | str) -> None:
 def test_what_is_not_is_refused_with_the_reason(content: bytes, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         parsed(content)
+
+
+@pytest.mark.parametrize("content", ["\ufeff{}", '{"a": 1, "a": 1}', "[NaN]", "[1e999]"])
+def test_what_another_reader_would_take_is_an_error_of_its_own(content: str) -> None:
+    with pytest.raises(NotStrictError):
+        parsed(content)
+
+
+@pytest.mark.parametrize("content", ["", '{"a": 1', "[" * 100_000, "9" * 5000])
+def test_what_was_cut_off_is_no_such_error(content: str) -> None:
+    with pytest.raises(ValueError, match=r"Expecting|deeply|digits") as raised:
+        parsed(content)
+    assert not isinstance(raised.value, NotStrictError)
 
 
 def test_what_others_wrote_may_hold_what_python_writes() -> None:

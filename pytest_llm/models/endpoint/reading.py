@@ -1,15 +1,16 @@
 """JSON from a stranger: what is not exactly as it should be is an error, never a number.
 
 JSON itself allows what no honest server sends: a key twice in an object, of which readers take either, and Python's reader allows
-NaN and Infinity on top. Both are refused here, before anything is looked up.
+NaN and Infinity on top. `storage.strict_json` refuses both, before anything is looked up.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from pytest_llm.storage import strict_json
 
 
 class WrongReply(Exception):
@@ -21,25 +22,12 @@ def parsed(body: bytes) -> Any:
 
     Raises:
         ValueError: no JSON: cut off, or not UTF-8, or nested too deep.
-        WrongReply: NaN, Infinity, or a key twice in one object.
+        WrongReply: NaN, a number beyond float64, or a key twice in one object.
     """
     try:
-        return json.loads(body.decode("utf-8"), parse_constant=_refused, object_pairs_hook=_once)
-    except RecursionError:
-        raise ValueError("nested too deep") from None
-
-
-def _refused(constant: str) -> Any:
-    raise WrongReply(f"{constant} stands in the reply, which is no number")
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise WrongReply(f"{twice[:40]!r} stands twice in one object")
-    return found
+        return strict_json.parsed(body)
+    except strict_json.NotStrictError as refused:
+        raise WrongReply(str(refused)) from None
 
 
 def member(value: object, name: str, where: str = "the reply") -> Any:

@@ -69,9 +69,9 @@ def sent(data: bytes, **headers: str) -> Callable[[Asked], Reply]:
 
 
 WRONG: dict[str, tuple[Callable[[Asked], Reply], str]] = {
-    "NaN": (put("token_logprobs", 3, math.nan), "NaN stands in the reply"),
-    "infinity": (put("token_logprobs", 3, -math.inf), "-Infinity stands in the reply"),
-    "too large for a float": (sent(b'{"a": 1e999, "model": "words-1", "choices": []}'), "0 choices"),
+    "NaN": (put("token_logprobs", 3, math.nan), "NaN is no number"),
+    "infinity": (put("token_logprobs", 3, -math.inf), "-Infinity is no number"),
+    "too large for a float": (sent(b'{"a": 1e999, "model": "words-1", "choices": []}'), "1e999 is no number"),
     "above 0": (put("token_logprobs", 3, 0.5), "token 3 is 0.5; the logarithm of a probability cannot exceed 0"),
     "what vLLM writes for minus infinity": (put("token_logprobs", 3, -9999.0), "holds to be impossible"),
     "null": (put("token_logprobs", 3, None), "token 3 is None, not a number"),

@@ -137,6 +137,12 @@ def test_any_bytes_are_json_or_an_error(body: bytes) -> None:
     assert json.loads(body) == value
 
 
+@pytest.mark.parametrize("body", [b'{"a": NaN}', b"[1e999]", b'{"a": 1, "a": 1}', b"\xef\xbb\xbf{}"])
+def test_what_would_come_again_is_no_reply_that_was_cut_off(body: bytes) -> None:
+    with pytest.raises(WrongReply):
+        parsed(body)
+
+
 @pytest.mark.parametrize(
     ("pieces", "text", "expected"),
     [

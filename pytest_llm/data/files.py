@@ -8,19 +8,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pytest_llm.data import parquet
 from pytest_llm.data.example import Example
 from pytest_llm.errors import MisuseError
 from pytest_llm.storage.strict_json import parsed
 
 Rows = Iterable[Mapping[str, Any] | Example]
-_PARQUET_ROWS = 1024
-"""So many are in memory at once."""
 MOST_BYTES = 256 * 2**20
-"""Of what is in memory as one piece: a document, a line, a column of a group of rows. None is anywhere near it by honest means."""
+"""Of what is in memory as one piece: a document, a line. None is anywhere near it by honest means."""
 _BEYOND = None
 """Under which `csv` puts cells that have no column."""
-_MOST_DENSE = 100
-"""How many times its size a column may have unpacked, beyond that; text has three to ten."""
 
 
 def read(path: Path) -> Rows:
@@ -43,7 +40,7 @@ def read(path: Path) -> Rows:
         case ".txt":
             return [_document(path)]
         case ".parquet":
-            return _read_parquet(path)
+            return parquet.rows(path)
         case suffix:
             raise MisuseError(f"cannot read {path.name!r}: {suffix!r} is none of .jsonl, .csv, .parquet, .txt")
 
@@ -104,32 +101,6 @@ def _refuse_crooked(place: str, row: Mapping[Any, Any], names: Sequence[str]) ->
         raise MisuseError(
             f"{place} has more cells than the {len(names)} columns; put quotes round a cell with a comma or a line feed in it"
         )
-
-
-def _read_parquet(path: Path) -> Iterator[Mapping[str, Any]]:
-    # not datasets.Dataset.from_parquet: its cache takes a file rewritten within the clock's resolution for the old one
-    import pyarrow.parquet
-
-    try:
-        with pyarrow.parquet.ParquetFile(path) as file:
-            _refuse_bombs(path, file.metadata)
-            for batch in file.iter_batches(_PARQUET_ROWS):
-                yield from batch.to_pylist()
-    except MisuseError:
-        raise
-    except (pyarrow.ArrowException, OSError, ValueError, OverflowError, NotImplementedError) as error:
-        raise MisuseError(f"cannot read {path.name} as Parquet: {error}") from None
-
-
-def _refuse_bombs(path: Path, metadata: Any) -> None:
-    for group in map(metadata.row_group, range(metadata.num_row_groups)):
-        for column in map(group.column, range(group.num_columns)):
-            packed, whole = column.total_compressed_size, column.total_uncompressed_size
-            if whole > MOST_BYTES and whole > _MOST_DENSE * packed:
-                raise MisuseError(
-                    f"{path.name}: column {column.path_in_schema!r} unpacks from {packed} bytes to {whole / 2**20:,.0f} MiB; "
-                    f"write it again in smaller groups of rows if that is meant"
-                )
 
 
 def _lines(path: Path) -> Iterator[str]:

@@ -7,8 +7,6 @@ import json
 from contextlib import suppress
 from pathlib import Path
 
-import pyarrow
-import pyarrow.parquet
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -63,26 +61,6 @@ def test_a_field_of_csv_may_have_the_length_of_a_chapter(tmp_path: Path) -> None
     limit = csv.field_size_limit()
     assert [example.text for example in load_examples(path)] == [chapter]
     assert csv.field_size_limit() == limit
-
-
-@pytest.mark.usefixtures("small")
-def test_a_column_that_unpacks_to_a_thousand_times_its_size_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "bomb.parquet"
-    table = pyarrow.table({"text": ["x" * 10_000_000]})
-    pyarrow.parquet.write_table(table, path, compression="zstd", use_dictionary=False)
-    assert path.stat().st_size < 10_000
-    with pytest.raises(
-        MisuseError, match=r"bomb\.parquet: column 'text' unpacks from \d+ bytes to 10 MiB; write it again"
-    ):
-        load_examples(path)
-
-
-@pytest.mark.usefixtures("small")
-def test_an_ordinary_column_is_read(tmp_path: Path) -> None:
-    path = tmp_path / "rows.parquet"
-    texts = [f"document {number}: {' '.join(str(number * k) for k in range(500))}" for number in range(1000)]
-    pyarrow.parquet.write_table(pyarrow.table({"text": texts}), path, compression="zstd")
-    assert len(load_examples(path)) == 1000
 
 
 def test_nesting_without_end_is_refused(tmp_path: Path) -> None:

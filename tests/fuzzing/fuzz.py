@@ -1,9 +1,11 @@
-"""Fuzz one reader, led by the coverage of our code: libFuzzer through atheris (dependency group `fuzzing`).
+"""Fuzz readers, led by the coverage of our code: libFuzzer through atheris (dependency group `fuzzing`).
 
     python -m tests.fuzzing.fuzz gguf --seconds 600
 
-Each kind of finding is said once, with its input kept in `tests/fuzzing/findings/<parser>/` (or `--keep FOLDER`), and the search
-goes on. At the end: what libFuzzer counted. The exit code is 1 where something was found.
+Several readers are given the same inputs, each of them all: for those that read much the same, and quickly. Seconds are the
+processor's, so that a busy machine makes no campaign shorter. Each kind of finding is said once, with its input kept in
+`tests/fuzzing/findings/<reader>/` (or `--keep FOLDER`), and the search goes on. At the end: what libFuzzer counted. The exit
+code is 1 where something was found.
 """
 
 from __future__ import annotations
@@ -11,8 +13,10 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+import signal
 import sys
 import tempfile
+import time
 import traceback
 import warnings
 from pathlib import Path
@@ -21,6 +25,7 @@ from random import Random
 import atheris
 
 with atheris.instrument_imports(include=["pytest_llm"]):
+    from tests.fuzzing import watching
     from tests.fuzzing.mutation import LONGEST, mutated
     from tests.fuzzing.parsers import PARSERS
     from tests.fuzzing.watching import FindingError, examine
@@ -28,50 +33,71 @@ with atheris.instrument_imports(include=["pytest_llm"]):
 _FINDINGS = Path(__file__).parent / "findings"
 _MOST_MEMORY = 4096
 """Megabytes, libFuzzer's own limit besides that of `watching`."""
+_SLOWEST = 50
+"""Seconds that may go by for one of the processor's."""
 
 
-def main() -> None:
-    """Run until the time is over; libFuzzer ends the process."""
+def main() -> int:
+    """Run until the time is over, in a process of its own: libFuzzer ends it without any cleaning up."""
     options = _options()
-    parser, seeds = PARSERS[options.parser], list(PARSERS[options.parser].seeds())
+    with tempfile.TemporaryDirectory(prefix="fuzzing-", dir=watching.MEMORY_DISK) as folder:
+        if (child := os.fork()) == 0:
+            _search(options, Path(folder))
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        return 1 if code == 0 and Path(folder, "found").exists() else code
+
+
+def _search(options: argparse.Namespace, folder: Path) -> None:
+    tempfile.tempdir = watching.MEMORY_DISK = str(folder)
+    readers = [(name, PARSERS[name]) for name in options.readers]
+    seeds = [seed for _, reader in readers for seed in reader.seeds()]
     warnings.simplefilter("error")
     warnings.filterwarnings("ignore", category=DeprecationWarning)
     known: set[str] = set()
+    last = time.process_time() + options.seconds
 
     def examined(data: bytes) -> None:
-        try:
-            examine(parser, data[:LONGEST])
-        except FindingError as error:
-            if (kind := _kind(error)) not in known:
-                known.add(kind)
-                _say(error, kind, data, options.keep / options.parser)
+        for name, reader in readers:
+            try:
+                examine(reader, data[:LONGEST])
+            except FindingError as error:
+                if (kind := f"{name}: {_kind(error)}") not in known:
+                    known.add(kind)
+                    Path(folder, "found").touch()
+                    _say(error, kind, data, options.keep / name)
+        if time.process_time() > last:
+            os.kill(os.getpid(), signal.SIGUSR1)  # libFuzzer says what it counted, and ends
 
     def changed(data: bytes, most: int, seed: int) -> bytes:
         random = Random(seed)
         if random.random() < 0.5:
             return bytes(atheris.Mutate(data, most))
-        return mutated(random, [data, *seeds[:1]])[:most]
+        return mutated(random, [data, random.choice(seeds)])[:most]
 
-    corpus = Path(tempfile.mkdtemp(prefix="corpus-"))
+    corpus = folder / "corpus"
+    corpus.mkdir()
     for number, seed in enumerate(seeds):
         corpus.joinpath(str(number)).write_bytes(seed)
     arguments = [
         sys.argv[0],
-        f"-max_total_time={options.seconds}",
+        f"-max_total_time={_SLOWEST * options.seconds}",
         f"-max_len={LONGEST}",
         f"-rss_limit_mb={_MOST_MEMORY}",
     ]
-    arguments += ["-timeout=30", "-print_final_stats=1", f"-artifact_prefix={corpus}/", "-verbosity=1", str(corpus)]
+    arguments += [f"-timeout={30 * _SLOWEST}", "-print_final_stats=1", f"-artifact_prefix={folder}/", str(corpus)]
     atheris.Setup(arguments, examined, custom_mutator=changed)
     atheris.Fuzz()
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("parser", choices=sorted(PARSERS))
-    parser.add_argument("--seconds", type=int, default=600)
+    parser.add_argument("readers", nargs="+", metavar="READER", help=f"one or more of {', '.join(sorted(PARSERS))}")
+    parser.add_argument("--seconds", type=int, default=600, help="of the processor")
     parser.add_argument("--keep", type=Path, default=_FINDINGS, help="where inputs of findings are kept")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if unknown := set(options.readers) - set(PARSERS):
+        parser.error(f"no reader is called {', '.join(sorted(unknown))}")
+    return options
 
 
 def _kind(error: FindingError) -> str:
@@ -92,4 +118,4 @@ def _say(error: FindingError, kind: str, data: bytes, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

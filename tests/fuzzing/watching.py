@@ -30,6 +30,8 @@ SECONDS = 5.0
 MEMORY = 2 * 2**30
 """Bytes beyond what the process has."""
 LONGEST_MESSAGE = 4_000
+MEMORY_DISK = "/dev/shm" if Path("/dev/shm").is_dir() else None
+"""The folder for inputs: thousands are written a second."""
 _LOOKED_UP = (".py", ".pyc", ".so", ".pyd")
 """Endings of what is opened where a module is imported in a branch that no seed takes."""
 _NEVER = (
@@ -86,8 +88,7 @@ def examine(parser: Parser, data: bytes) -> None:
 @cache
 def _place(parser: Parser) -> _Place:
     """Where a parser's inputs are put, with all that has to lie beside them; all seeds are read, so that modules are imported."""
-    memory = Path("/dev/shm")
-    outer = Path(tempfile.mkdtemp(prefix="fuzzing-", dir=memory if memory.is_dir() else None)).resolve()
+    outer = Path(tempfile.mkdtemp(prefix="fuzzing-", dir=MEMORY_DISK)).resolve()
     atexit.register(shutil.rmtree, outer, ignore_errors=True)
     folder = outer / "input"
     path = folder / parser.file

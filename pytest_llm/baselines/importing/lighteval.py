@@ -12,7 +12,7 @@ Its `chrf` and `ter` are not read: 0.13.0 compares the first output with the ref
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from pytest_llm.baselines.importing.bounded import (
     text_of,
 )
 from pytest_llm.baselines.importing.log import Answer, Log
+from pytest_llm.data import parquet
 from pytest_llm.errors import MisuseError
 from pytest_llm.metrics.multiple_choice import ChoiceScores
 
@@ -34,7 +35,7 @@ _NAME = re.compile(r"details_(?P<task>.+)_(?P<date>\d{4}-\d\d-\d\dT[\d.-]+)")
 _QUESTION = re.compile(r"Question: (.*)\nAnswer:", re.DOTALL)
 _COLUMNS = ["doc", "metric", "model_response"]
 
-Row = dict[str, Any]
+Row = Mapping[str, Any]
 
 
 def read(path: Path, chosen: str | None = None) -> Log:
@@ -67,24 +68,8 @@ def read(path: Path, chosen: str | None = None) -> Log:
 
 
 def _rows(path: Path) -> list[Row]:
-    import pyarrow
-    import pyarrow.parquet
-
     refuse_too_large(path)
-    try:
-        with pyarrow.parquet.ParquetFile(path) as file:
-            unpacked = sum(file.metadata.row_group(group).total_byte_size for group in range(file.num_row_groups))
-            if unpacked > LARGEST_FILE:
-                raise MisuseError(f"{path.name} unpacks to {unpacked:,} bytes; at most {LARGEST_FILE:,} are read")
-            missing = [name for name in _COLUMNS if name not in file.schema_arrow.names]
-            if missing:
-                raise MisuseError(f"{path.name} has no column {', '.join(missing)}: lighteval did not write it")
-            rows: list[Row] = file.read(_COLUMNS).to_pylist()
-    except MisuseError:
-        raise
-    except (pyarrow.ArrowException, OSError, ValueError, OverflowError, NotImplementedError) as error:
-        raise MisuseError(f"{path.name} cannot be read as Parquet, or is cut off: {error}") from None
-    return rows
+    return list(parquet.rows(path, _COLUMNS, LARGEST_FILE))
 
 
 def _config(path: Path, named: re.Match[str] | None) -> dict[str, Any]:

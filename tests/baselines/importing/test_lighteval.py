@@ -179,7 +179,7 @@ def _no_response(row: dict[str, Any]) -> None:
         (_acc_is_turned, "by our definition of the same answer"),
         (_no_logprobs, "row 1: 1 log-likelihoods for 4 choices"),
         (_no_such_choice, "row 1: gold_index is .*9.*, of 4 choices"),
-        (_no_response, "has no column model_response: lighteval did not write it"),
+        (_no_response, "has no column model_response; it has"),
     ],
 )
 def test_what_is_not_ours_is_refused(edit: Callable[[dict[str, Any]], None], reason: str, tmp_path: Path) -> None:
@@ -192,13 +192,13 @@ def test_a_file_that_is_cut_off_is_refused(share: float, tmp_path: Path) -> None
     raw = details("radio").read_bytes()
     cut = tmp_path / "details.parquet"
     cut.write_bytes(raw[: int(share * len(raw))])
-    with pytest.raises(MisuseError, match=r"is empty|cannot be read as Parquet, or is cut off"):
+    with pytest.raises(MisuseError, match=r"is empty|as Parquet, is it cut off"):
         import_baseline(cut, "acc")
 
 
 def test_what_unpacks_to_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lighteval, "LARGEST_FILE", 100)
-    with pytest.raises(MisuseError, match=r"unpacks to [\d,]+ bytes; at most 100 are read"):
+    with pytest.raises(MisuseError, match=r"unpacks to more than 100: are these data"):
         import_baseline(details("radio"), "acc")
 
 

@@ -74,10 +74,10 @@ def _search(options: argparse.Namespace, folder: Path) -> None:
             return bytes(atheris.Mutate(data, most))
         return mutated(random, [data, random.choice(seeds)])[:most]
 
-    corpus = folder / "corpus"
-    corpus.mkdir()
+    corpus = (options.corpus or folder) / "-".join(options.readers)
+    corpus.mkdir(parents=True, exist_ok=True)
     for number, seed in enumerate(seeds):
-        corpus.joinpath(str(number)).write_bytes(seed)
+        corpus.joinpath(f"seed-{number}").write_bytes(seed)
     arguments = [
         sys.argv[0],
         f"-max_total_time={_SLOWEST * options.seconds}",
@@ -94,6 +94,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("readers", nargs="+", metavar="READER", help=f"one or more of {', '.join(sorted(PARSERS))}")
     parser.add_argument("--seconds", type=int, default=600, help="of the processor")
     parser.add_argument("--keep", type=Path, default=_FINDINGS, help="where inputs of findings are kept")
+    parser.add_argument("--corpus", type=Path, help="where inputs that reach further are kept, and taken up again")
     options = parser.parse_args()
     if unknown := set(options.readers) - set(PARSERS):
         parser.error(f"no reader is called {', '.join(sorted(unknown))}")

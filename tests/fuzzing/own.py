@@ -37,7 +37,7 @@ from pytest_llm.inference.stored_values import from_bytes, to_bytes
 from pytest_llm.inference.time_budget import parse_duration
 from pytest_llm.judging.limit_verdict import judge
 from pytest_llm.limit import Limit, parse_share
-from pytest_llm.models.devices import parse_memory
+from pytest_llm.models.devices import choose_device, parse_memory
 from pytest_llm.rating.answer_file import AnswerFile, as_line
 from pytest_llm.rating.answers import Answer
 from pytest_llm.rating.sheet import read_sheet
@@ -281,6 +281,7 @@ PARSERS: dict[str, Parser] = {
     "share": Parser(of_text(lambda text: parse_share("share", text)), texts("5%", " 5 %", "0.05"), names_file=False),
     "sample": Parser(of_text(parse_sample), texts("50", "0.1", "10%"), names_file=False),
     "duration": Parser(of_text(parse_duration), texts("90s", "5min", "1h 30min", "2.5", "off"), names_file=False),
+    "device": Parser(of_text(choose_device), texts("cpu", "auto"), names_file=False),
     "memory": Parser(of_text(parse_memory), texts("40GB", "512 MiB", "1.5T", "123"), names_file=False),
     "tiers": Parser(
         of_text(lambda text: [str(tier) for tier in parse_tiers(text.split("\n")).tiers]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.fuzzing import foreign, own, served
+from tests.fuzzing import foreign, own, posted, served
 from tests.fuzzing.parser import Parser
 
-PARSERS: dict[str, Parser] = {**foreign.PARSERS, **served.PARSERS, **own.PARSERS}
+PARSERS: dict[str, Parser] = {**foreign.PARSERS, **served.PARSERS, **own.PARSERS, **posted.PARSERS}

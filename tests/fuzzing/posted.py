@@ -39,12 +39,13 @@ def _visit(path: Path) -> object:
 def _call(route: Route, query: bytes, body: bytes) -> None:
     method = "POST" if "POST" in (route.methods or ()) else "GET"
     scope = {"type": "http", "method": method, "path": route.path, "query_string": query, "headers": []}
-    route.endpoint.__self__._run = "1"  # a form is taken from a page of this run only
+    endpoint: Any = route.endpoint
+    endpoint.__self__._run = "1"  # a form is taken from a page of this run only
 
     async def receive() -> dict[str, Any]:
         return {"type": "http.request", "body": body, "more_body": False}
 
-    response: Response = _result(route.endpoint(Request(scope, receive)))
+    response: Response = _result(endpoint(Request(scope, receive)))
     assert response.status_code in _STATUS[f"{method} {route.path}"], response.status_code
     if "location" in response.headers:
         _refuse_elsewhere(response.headers["location"])

@@ -10,7 +10,6 @@ import os
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from functools import cache, partial
-from itertools import chain
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -34,12 +33,13 @@ from pytest_llm.inference.memo import remembering
 from pytest_llm.markers import asked_by, help_lines, is_given
 from pytest_llm.options import pytest_addoption  # noqa: F401  # pytest finds the hook here
 from pytest_llm.recording import Recorder, record_verdict, recording
-from pytest_llm.reports.properties import VERDICT, as_expected, for_people, properties
+from pytest_llm.reports.properties import as_expected, for_people, properties
 from pytest_llm.session.asking import ASKING, TierReporter, asked_so, asking_of, limited, reason_to_wait
 from pytest_llm.session.corpus_keeper import CorpusKeeper
 from pytest_llm.session.progress_bar import ProgressBars, can_be_seen
 from pytest_llm.session.ranks import judging, pytest_cmdline_main, unshared  # noqa: F401  # pytest finds the hook here
 from pytest_llm.session.releasing import FrameReleaser
+from pytest_llm.session.results import RESULTS, SessionResults
 from pytest_llm.session.unfinished import UnfinishedTests
 
 if TYPE_CHECKING:
@@ -87,14 +87,15 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_llm.session.rejudging import rejudge
 
         config.pluginmanager.register(rejudge(config), "llm_rejudge")
+    results = _follow(config)
     if not config.option.collectonly:
         if any(map(config.getoption, ("llm_json", "llm_html", "llm_history", "llm_mlflow", "llm_report"))):
             from pytest_llm.session.files import register_writers
 
             register_writers(config, {"tier": asking.tier.name} if asking.tier else {})
         _tell_ci(config)
-        if not hasattr(config, "workerinput"):
-            config.pluginmanager.register(UnfinishedTests(), UNFINISHED)
+        if results is not None:
+            config.pluginmanager.register(UnfinishedTests(results), UNFINISHED)
     if config.getoption("llm_correction") == "holm":
         from pytest_llm.session.correcting import correction
 
@@ -121,6 +122,15 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", line)
 
 
+def _follow(config: pytest.Config) -> SessionResults | None:
+    """Follow each test, in the process that has the terminal."""
+    if hasattr(config, "workerinput"):
+        return None
+    results = config.stash[RESULTS] = SessionResults()
+    config.pluginmanager.register(results, "llm_results")
+    return results
+
+
 def _tell_ci(config: pytest.Config) -> None:
     file, exit_code = config.getoption("llm_markdown"), config.getoption("llm_gate_exit_code")
     on_github = os.environ.get("GITHUB_ACTIONS") == "true"
@@ -135,7 +145,7 @@ def _tell_ci(config: pytest.Config) -> None:
         path = None if file is None else path_of(config, "--llm-markdown", file)
         summary = os.environ.get("GITHUB_STEP_SUMMARY") if on_github else None
         telling = Telling(path, Path(summary) if summary else None, on_github, exit_code)
-        config.pluginmanager.register(CiReporter(telling), "llm_ci_reporter")
+        config.pluginmanager.register(CiReporter(telling, config.stash[RESULTS]), "llm_ci_reporter")
 
 
 @pytest.hookimpl(wrapper=True, optionalhook=True)
@@ -326,18 +336,15 @@ def _judged(item: pytest.Item, recorder: Recorder, shelf: Callable[[], Shelf]) -
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if not any(map(_has_verdict, chain.from_iterable(terminalreporter.stats.values()))):
+    config = terminalreporter.config
+    if not config.stash[RESULTS].has_verdicts:
         return
     from pytest_llm.session.terminal_summary import summarise
 
-    holm = terminalreporter.config.stash.get(CORRECTION, None)
-    summarise(terminalreporter, None if holm is None else holm.result())
-    if said := unshared(terminalreporter.config):
+    holm = config.stash.get(CORRECTION, None)
+    summarise(terminalreporter, None if holm is None else holm.result(config))
+    if said := unshared(config):
         terminalreporter.write_line(said, yellow=True)
-
-
-def _has_verdict(report: object) -> bool:
-    return any(name == VERDICT for name, _ in getattr(report, "user_properties", ()))
 
 
 def _threshold_file(config: pytest.Config, items: list[pytest.Item]) -> ThresholdFile | None:

@@ -71,8 +71,6 @@ class TestResult:
     verdicts: list[str] = field(default_factory=list)
     excerpts: list[str] = field(default_factory=list)
     """At most one, for a page: never part of the record."""
-    reported: str = ""
-    """What its reports say so far."""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
     asking            how models are asked, about how much and for how long: options, ini keys, tiers
     given_tests       tests of Hypothesis;   corpus_keeper   their counter-examples
+    results           what each test came to
     run_recorder      what was measured;     baseline_keeper, history_writer, html_writer, exporting   where it goes
     ci_reporter, terminal_summary, progress_bar, unfinished   what people are told
     distribution, scheduling, interim, worker_count, exclusive   xdist: who runs what, and how workers talk

@@ -11,6 +11,7 @@ import pytest
 
 from pytest_llm.errors import MisuseError
 from pytest_llm.markers import asked_by
+from pytest_llm.session.results import RESULTS
 
 if TYPE_CHECKING:
     from pytest_llm.data.sampling import Sample
@@ -139,10 +140,8 @@ class TierReporter:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         said = [
             str(value).split(" of ")
-            for reports in terminalreporter.stats.values()
-            for report in reports
-            if getattr(report, "when", None) == "call"
-            for name, value in report.user_properties
+            for result in terminalreporter.config.stash[RESULTS]
+            for name, value in result.properties
             if name == _LIMITED
         ]
         if not said or terminalreporter.verbosity < 0:

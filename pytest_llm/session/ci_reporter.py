@@ -1,7 +1,7 @@
 """What CI is told: `--llm-markdown FILE`, the summary and annotations of GitHub Actions, and an exit code of its own for gates.
 
 Two plugins, registered where they are asked for. `GateWatcher` works where tests run, and notes on a test's report whether a gate
-ended it; `CiReporter` gathers the reports on the controller.
+ended it; `CiReporter` tells of the results on the controller.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pytest
 from pytest_llm.data.whole_file import write_whole
 from pytest_llm.reports.annotations import annotation
 from pytest_llm.reports.markdown import markdown
-from pytest_llm.reports.rows import Row, rows_of
+from pytest_llm.session.results import SessionResults
 
 _GATE = "llm_gate_failed"
 
@@ -57,39 +57,28 @@ class GateWatcher:
 
 
 class CiReporter:
-    """Gathers the reports of a session."""
+    """Tells of the results of a session."""
 
-    def __init__(self, telling: Telling) -> None:
+    def __init__(self, telling: Telling, results: SessionResults) -> None:
         self.telling = telling
-        self.rows: dict[str, tuple[Row, ...]] = {}
-        self.failures: dict[str, str] = {}
-        self.places: dict[str, tuple[str, int | None]] = {}
+        self.results = results
         self.others_failed = False
         """Whether something failed that was no gate."""
         self.told: list[str] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.failed and not getattr(report, _GATE, False):
-            self.others_failed = True
-        if report.when != "call":
-            return
-        rows = self.rows[report.nodeid] = tuple(rows_of(report.nodeid, report.user_properties))
-        path, line, _ = report.location
-        self.places[report.nodeid] = (path, None if line is None else line + 1)
-        self.failures.pop(report.nodeid, None)
-        if report.failed and not all(row.passed for row in rows):
-            self.failures[report.nodeid] = report.longreprtext
+        self.others_failed |= report.failed and not getattr(report, _GATE, False)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         self.others_failed |= report.failed
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        rows = [row for of_test in self.rows.values() for row in of_test]
+        rows = [row for result in self.results for row in result.rows]
         unfinished = session.config.pluginmanager.get_plugin("llm_unfinished")
         missing = [] if unfinished is None else list(unfinished.lines(session.config))
         if (rows or missing) and (self.telling.markdown or self.telling.summary):
-            self._write(markdown(rows, self.failures, missing), session)
+            self._write(markdown(rows, {result.id: result.failure for result in self.results}, missing), session)
         code = self.telling.exit_code
         if code is not None and session.exitstatus == pytest.ExitCode.TESTS_FAILED and not self.others_failed:
             session.exitstatus = code
@@ -110,10 +99,10 @@ class CiReporter:
         if not self.telling.annotations:
             return
         terminalreporter.ensure_newline()
-        for test, rows in self.rows.items():
-            for row in rows:
-                if (not row.passed and test in self.failures) or row.warns:
-                    terminalreporter.write_line(annotation(row, *self.places[test]))
+        for result in self.results:
+            for row in result.rows:
+                if (result.failure and not row.passed) or row.warns:
+                    terminalreporter.write_line(annotation(row, *result.place))
 
 
 def _add_to(path: Path, content: bytes) -> None:

@@ -12,24 +12,20 @@ import pytest
 from _pytest.junitxml import xml_key
 
 from pytest_llm.reports.gates import Correction, corrected, correction_lines, gates_of
+from pytest_llm.session.results import RESULTS
 
 
 class HolmCorrection:
-    """Keeps what each test said of chance, of all workers, for what is decided when all have run."""
+    """Decides, when all have run, by what each test said of chance."""
 
     def __init__(self, declared: int) -> None:
         self.declared = declared
-        self._said: list[tuple[str, list[tuple[str, object]]]] = []
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.when == "call":
-            self._said.append((report.nodeid, report.user_properties))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
         result = yield
         if not hasattr(session.config, "workerinput"):
-            session.testsfailed += self.result().fails
+            session.testsfailed += self.result(session.config).fails
         return result
 
     @pytest.hookimpl(tryfirst=True)
@@ -38,12 +34,12 @@ class HolmCorrection:
         xml = session.config.stash.get(xml_key, None)
         if xml is None:
             return
-        for line in correction_lines(self.result()):
+        for line in correction_lines(self.result(session.config)):
             xml.add_global_property("llm_correction", " ".join(line.split()))
 
-    def result(self) -> Correction:
+    def result(self, config: pytest.Config) -> Correction:
         """What the p-values say together, of the gates that have run."""
-        return corrected(gates_of(self._said), self.declared)
+        return corrected(gates_of(config.stash[RESULTS].said), self.declared)
 
 
 def correction(declared: str) -> HolmCorrection:

@@ -12,24 +12,24 @@ from pathlib import Path
 
 import pytest
 
-from pytest_llm.baselines.comparing import recorded_now
 from pytest_llm.errors import MisuseError
 from pytest_llm.reporters.reporter import Reporter, reporter_named
 from pytest_llm.reports.rows import Row
-from pytest_llm.session.row_gatherer import RowGatherer
+from pytest_llm.session.results import RESULTS, SessionResults
 
 
-class Exporter(RowGatherer):
+class Exporter:
     """Sends the session to reporters.
 
     Args:
         reporters: with their names.
+        results: of its tests.
         record: the file of `--llm-json`; None if there is none.
     """
 
-    def __init__(self, reporters: Sequence[tuple[str, Reporter]], record: Path | None) -> None:
-        super().__init__()
+    def __init__(self, reporters: Sequence[tuple[str, Reporter]], results: SessionResults, record: Path | None) -> None:
         self.reporters = reporters
+        self.results = results
         self.record = record
         self.told: list[tuple[str, bool]] = []
 
@@ -50,16 +50,16 @@ class Exporter(RowGatherer):
             except MisuseError as error:
                 raise pytest.UsageError(f"{option}: {error}") from None
         record = config.getoption("llm_json")
-        return cls(reporters, None if record is None else config.invocation_params.dir / record)
+        return cls(reporters, config.stash[RESULTS], None if record is None else config.invocation_params.dir / record)
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_sessionfinish(self) -> Generator[None, object, object]:
         """Last of all, so that the run record is written, and before the terminal's summary."""
         result = yield
-        rows = [row for of_test in self.rows.values() for row in of_test]
+        rows = [row for result in self.results for row in result.rows]
         if rows:
             now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
-            run = {**recorded_now(), "date": now}
+            run = {**self.results.recorded, "date": now}
             self.told = [_sent(name, reporter, run, rows, self.record) for name, reporter in self.reporters]
         return result
 

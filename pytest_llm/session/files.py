@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from pytest_llm.session.results import RESULTS
+
 
 def register_writers(config: pytest.Config, about: Mapping[str, str]) -> None:
     """Register those that the command line asks for; on xdist workers that which takes notes alone.
@@ -28,12 +30,13 @@ def register_writers(config: pytest.Config, about: Mapping[str, str]) -> None:
         return
     from pytest_llm.session.termination import TerminationCatcher
 
+    results = config.stash[RESULTS]
     plugins.register(TerminationCatcher(), "llm_termination_catcher")
     if record:
         from pytest_llm.session.run_recorder import RecordWriter
 
         option = "--llm-json"
-        plugins.register(RecordWriter(option, path_of(config, option, record), about), "llm_record_writer")
+        plugins.register(RecordWriter(option, path_of(config, option, record), about, results), "llm_record_writer")
     if history:
         from pytest_llm.session.history_writer import HistoryWriter
 
@@ -47,7 +50,7 @@ def register_writers(config: pytest.Config, about: Mapping[str, str]) -> None:
 
         folder = config.invocation_params.dir / history if history else None
         option = "--llm-html"
-        plugins.register(HtmlWriter(option, path_of(config, option, page), about, folder), "llm_html_writer")
+        plugins.register(HtmlWriter(option, path_of(config, option, page), about, results, folder), "llm_html_writer")
 
 
 def path_of(config: pytest.Config, option: str, name: str) -> Path:

@@ -1,4 +1,4 @@
-"""`--llm-history DIR`: a plugin that gathers the verdicts of a session, from whichever xdist worker, and adds them when it ends.
+"""`--llm-history DIR`: a plugin that adds the verdicts of a session when it ends.
 
 Registered on the controller, where it is asked for.
 """
@@ -10,23 +10,23 @@ from pathlib import Path
 
 import pytest
 
-from pytest_llm.baselines.comparing import recorded_now
 from pytest_llm.history.files import add_run
 from pytest_llm.history.run import GateResult, Run
 from pytest_llm.reports.rows import Row
-from pytest_llm.session.row_gatherer import RowGatherer
+from pytest_llm.session.results import RESULTS, SessionResults
 
 
-class HistoryWriter(RowGatherer):
+class HistoryWriter:
     """Adds the session to a history.
 
     Args:
         folder: of the history.
+        results: of the session.
     """
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__()
+    def __init__(self, folder: Path, results: SessionResults) -> None:
         self.folder = folder
+        self.results = results
         self.told = ""
 
     @classmethod
@@ -46,16 +46,16 @@ class HistoryWriter(RowGatherer):
             raise pytest.UsageError(
                 "--llm-history: with --llm-rejudge nothing is measured that could be added to a history"
             )
-        return cls(folder)
+        return cls(folder, config.stash[RESULTS])
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        gates = tuple(gate_of(row) for test in sorted(self.rows) for row in self.rows[test])
+        gates = tuple(gate_of(row) for result in sorted(self.results, key=lambda r: r.id) for row in result.rows)
         if not gates:
             return
         now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="microseconds")
         try:
-            path = add_run(self.folder, Run({**recorded_now(), "date": now}, gates))
+            path = add_run(self.folder, Run({**self.results.recorded, "date": now}, gates))
         except OSError as error:
             session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
             self.told = f"--llm-history: nothing could be written in {self.folder}: {error}"

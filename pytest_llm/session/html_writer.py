@@ -12,22 +12,25 @@ import pytest
 from pytest_llm.errors import MisuseError
 from pytest_llm.records.excerpts import Excerpts
 from pytest_llm.records.run_record import run_record
-from pytest_llm.session.run_recorder import Gatherer
+from pytest_llm.session.results import SessionResults
+from pytest_llm.session.run_recorder import ResultsFile
 
 if TYPE_CHECKING:
     from pytest_llm.history.series import Series
 
 
-class HtmlWriter(Gatherer):
+class HtmlWriter(ResultsFile):
     """Makes the page of what a record of the session says, and of texts that no record has.
 
     Args:
-        option, path, about: as of `Gatherer`.
+        option, path, about, results: as of `ResultsFile`.
         history: the folder of `--llm-history`; its own plugin has to be registered before, so that this session is in it.
     """
 
-    def __init__(self, option: str, path: Path, about: Mapping[str, str], history: Path | None) -> None:
-        super().__init__(option, path, about)
+    def __init__(
+        self, option: str, path: Path, about: Mapping[str, str], results: SessionResults, history: Path | None
+    ) -> None:
+        super().__init__(option, path, about, results)
         self.history = history
 
     @pytest.hookimpl(trylast=True)

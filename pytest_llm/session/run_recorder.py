@@ -1,8 +1,8 @@
 """`--llm-json FILE`: two plugins that are registered where it is given.
 
 `NoteTaker` works in each process that runs tests and sends what a test measures as it is measured, so that it is kept whatever
-becomes of the test, of its worker or of the session. A `Gatherer` collects it in the process that has the terminal: `RecordWriter`
-writes the file when the session ends, however it ends.
+becomes of the test, of its worker or of the session. `SessionResults` collects it in the process that has the terminal, and
+`RecordWriter` writes the file when the session ends, however it ends.
 """
 
 from __future__ import annotations
@@ -12,18 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from pytest_llm.baselines.comparing import recorded_now
 from pytest_llm.data.whole_file import write_whole
 from pytest_llm.judging.measurement import Measurement
 from pytest_llm.judging.verdict import Verdict
 from pytest_llm.recording import listening
 from pytest_llm.records.excerpts import Excerpts
 from pytest_llm.records.notes import Notes
-from pytest_llm.records.run_record import OUTCOMES, TestResult, record_text
+from pytest_llm.records.run_record import TestResult, record_text
 from pytest_llm.session.interim import tell
+from pytest_llm.session.results import EXCERPTS, NOTED, SessionResults
 
 NOTES = pytest.StashKey[Notes]()
-_NOTED, _EXCERPTS = "llm_noted", "llm_excerpts"
 
 
 class SentNotes(Notes):
@@ -42,7 +41,7 @@ class SentNotes(Notes):
         self._send("verdicts", self.verdicts)
 
     def _send(self, kind: str, texts: list[str]) -> None:
-        tell(self._item, **{_NOTED: (kind, len(texts) - 1, texts[-1])})
+        tell(self._item, **{NOTED: (kind, len(texts) - 1, texts[-1])})
 
 
 class NoteTaker:
@@ -68,65 +67,38 @@ class NoteTaker:
         report = yield
         if call.when == "call" and (notes := item.stash.get(NOTES, None)):
             if notes.excerpts:
-                setattr(report, _EXCERPTS, notes.excerpts.line())
+                setattr(report, EXCERPTS, notes.excerpts.line())
             del item.stash[NOTES]
         return report
 
 
-class Gatherer:
-    """Gathers the reports of a session, for a file that is written when it ends.
+class ResultsFile:
+    """A file of all results, written when the session ends.
 
     Args:
         option: which asked for it.
         path: of the file.
         about: of the session, what is told beside date, commit and versions.
+        results: of its tests.
     """
 
-    def __init__(self, option: str, path: Path, about: Mapping[str, str]) -> None:
+    def __init__(self, option: str, path: Path, about: Mapping[str, str], results: SessionResults) -> None:
         self.option = option
         self.path = path
         self.about = about
-        self.collected: dict[str, None] = {}
-        self.results: dict[str, TestResult] = {}
+        self.results = results
         self.told: list[str] = []
 
-    def pytest_collection_finish(self, session: pytest.Session) -> None:
-        self.collected.update(dict.fromkeys(item.nodeid for item in session.items))
-
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
-        self.collected.update(dict.fromkeys(ids))
-
-    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        if report.failed:
-            self.results[report.nodeid] = TestResult(report.nodeid, "not collected")
-
-    def pytest_runtest_logstart(self, nodeid: str) -> None:
-        self.results[nodeid] = TestResult(nodeid, "interrupted")
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        result = self.results.setdefault(report.nodeid, TestResult(report.nodeid, "interrupted"))
-        if hasattr(report, _NOTED):
-            kind, place, text = getattr(report, _NOTED)
-            getattr(result, kind)[place:] = [text]  # a test that is run again begins with the first
-        if hasattr(report, _EXCERPTS):
-            result.excerpts = [getattr(report, _EXCERPTS)]
-        result.reported = _outcome(report, result.reported)
-        if result.reported == "crashed":  # with its worker: nothing will be heard of it any more
-            result.outcome = "crashed"
-
-    def pytest_runtest_logfinish(self, nodeid: str) -> None:
-        result = self.results[nodeid]
-        result.outcome = result.reported or "interrupted"
-
     def tests(self) -> list[TestResult]:
-        """What each came to: those that were collected, in their order, and those that could not be."""
-        tests = [self.results.get(nodeid, TestResult(nodeid, "not run")) for nodeid in self.collected]
-        return tests + [result for nodeid, result in self.results.items() if nodeid not in self.collected]
+        """What each came to."""
+        return [
+            TestResult(result.id, result.outcome, result.measurements, result.verdicts, result.excerpts)
+            for result in self.results
+        ]
 
     def record(self, tests: Sequence[TestResult]) -> str:
         """The text of the session's record."""
-        return record_text({**recorded_now(), **self.about}, tests)
+        return record_text({**self.results.recorded, **self.about}, tests)
 
     def write(self, session: pytest.Session, content: bytes, told: str) -> None:
         """Write the file and tell so; what hinders fails the session."""
@@ -142,7 +114,7 @@ class Gatherer:
             terminalreporter.write_sep("-", line)
 
 
-class RecordWriter(Gatherer):
+class RecordWriter(ResultsFile):
     """Writes the record."""
 
     @pytest.hookimpl(trylast=True)
@@ -151,16 +123,3 @@ class RecordWriter(Gatherer):
         count = sum(len(test.measurements) for test in tests)
         told = f"llm record of {count} measurement{'s' * (count != 1)}: {self.path}"
         self.write(session, self.record(tests).encode("utf-8"), told)
-
-
-def _outcome(report: pytest.TestReport, before: str) -> str:
-    """What the test has come to, with this report of one of its phases."""
-    if report.when not in ("setup", "call", "teardown"):
-        return "crashed"
-    if report.failed and report.when != "call":
-        return "error"
-    if report.when == "teardown" or (report.when == "setup" and report.passed):
-        return before
-    if hasattr(report, "wasxfail"):
-        return "xfailed" if report.skipped else "xpassed"
-    return report.outcome if report.outcome in OUTCOMES else "failed"

@@ -6,28 +6,14 @@ Imported when there is something to say.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_llm.reports.properties import VERDICT
+from pytest_llm.session.results import RESULTS
 
 if TYPE_CHECKING:
     from pytest_llm.reports.gates import Correction
-
-Reports: TypeAlias = Sequence[tuple[str, list[tuple[str, object]]]]
-"""Pairs of a test's id and its report's user properties."""
-
-
-def reports_of(terminalreporter: pytest.TerminalReporter) -> Reports:
-    """Of the tests that came to a verdict."""
-    return [
-        (report.nodeid, report.user_properties)
-        for category in terminalreporter.stats.values()
-        for report in category
-        if getattr(report, "when", None) == "call" and any(name == VERDICT for name, _ in report.user_properties)
-    ]
 
 
 def summarise(terminalreporter: pytest.TerminalReporter, correction: Correction | None) -> None:
@@ -35,13 +21,13 @@ def summarise(terminalreporter: pytest.TerminalReporter, correction: Correction 
 
     What was recorded or calibrated is said in sentences: a table has no column for it.
     """
-    reports, verbosity = reports_of(terminalreporter), terminalreporter.verbosity
+    config, verbosity = terminalreporter.config, terminalreporter.verbosity
+    reports = config.stash[RESULTS].said
     unseen = correction is not None and correction.fails
     if not reports or (verbosity < -1 and not unseen):
         return
     from pytest_llm.reports.terminal import summary_lines
 
-    config = terminalreporter.config
     width = _width(config)
     asked = bool(config.getoption("llm_calibrate") or config.getoption("llm_update_baselines"))
     keeper = config.pluginmanager.get_plugin("llm_baseline_keeper")

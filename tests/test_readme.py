@@ -27,7 +27,7 @@ def test_what_is_shown_of_an_example_stands_in_it() -> None:
         assert part in (ROOT / name).read_text(encoding="utf-8")
 
 
-TIME = re.compile(r" +\d+\.\d+(?=  \d+ (new|cached|known)\b)")
+TIME = re.compile(r" +[\d,]+(\.\d+)?(?=  \d+ (new|cached|known)\b)")
 """What a table says of seconds: the only figures that differ from run to run."""
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_llm.baselines.baseline import Baseline
-from pytest_llm.baselines.pair import arrays_of, write_pair
+from pytest_llm.baselines.pair import MOST_BYTES, arrays_of, content_of, write_pair
 from pytest_llm.data.provenance import Identity, Provenance
 from pytest_llm.data.whole_file import locked
 from pytest_llm.errors import MisuseError, about
@@ -26,11 +26,9 @@ from pytest_llm.statistics.repeats import Noise
 from pytest_llm.storage.checked import Checked
 from pytest_llm.storage.checksum import sealed
 from pytest_llm.storage.numbers import FloatArray, number, unbroken
-from pytest_llm.storage.strict_json import parsed, read_bounded
+from pytest_llm.storage.strict_json import parsed
 
 FORMAT = 1
-MOST_BYTES = 2**30
-"""A larger one is no baseline that anybody would commit, and too much for the report of a test to carry."""
 _MEMBERS = (
     *("format", "metric", "settings", "value", "interval", "examples", "counts", "signature", "data", "model"),
     *("recorded", "arrays", "noise", "checksum"),
@@ -64,7 +62,7 @@ def read(path: Path) -> Baseline:
     try:
         with locked(path.parent):  # another run may be writing both
             content = _content(path)
-            raw = _bounded(arrays_of(path, content.text("arrays")))
+            raw = content_of(arrays_of(path, content.text("arrays")))
         if hashlib.sha256(raw).hexdigest() != content.text("arrays"):
             raise MisuseError(
                 f"the baseline {path} does not belong to the {path.with_suffix('.npz').name} beside it (other checksum): "
@@ -82,7 +80,7 @@ def read(path: Path) -> Baseline:
 
 
 def _content(path: Path) -> Checked:
-    content = Checked(parsed(_bounded(path)), f"the baseline {path} cannot be read")
+    content = Checked(parsed(content_of(path)), f"the baseline {path} cannot be read")
     if (version := content.whole("format")) != FORMAT:
         raise MisuseError(f"the baseline {path} has format {version!r}, this version reads {FORMAT}")
     if not content.is_whole:
@@ -91,13 +89,6 @@ def _content(path: Path) -> Checked:
             f"--llm-update-baselines"
         )
     return content
-
-
-def _bounded(path: Path) -> bytes:
-    try:
-        return read_bounded(path, MOST_BYTES)
-    except ValueError as error:
-        raise ValueError(f"{path.name}: {error}") from None
 
 
 def _text(baseline: Baseline, checksum: str) -> str:

@@ -15,7 +15,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from pytest_llm.data.whole_file import locked, undisturbed, write_whole
-from pytest_llm.storage.strict_json import parsed
+from pytest_llm.storage.strict_json import parsed, read_bounded
+
+MOST_BYTES = 2**30
+"""A larger one is no baseline that anybody would commit, and too much for the report of a test to carry."""
 
 
 def write_pair(path: Path, text: bytes, arrays: bytes) -> None:
@@ -29,7 +32,7 @@ def write_pair(path: Path, text: bytes, arrays: bytes) -> None:
     with undisturbed(), locked(path.parent):
         if waiting.exists():
             with suppress(OSError, ValueError, KeyError, TypeError):  # of a JSON that is damaged nothing can be said
-                arrays_of(path, parsed(path.read_bytes())["arrays"])
+                arrays_of(path, parsed(content_of(path))["arrays"])
         try:
             write_whole(waiting, arrays)
             write_whole(path, text)
@@ -42,17 +45,34 @@ def write_pair(path: Path, text: bytes, arrays: bytes) -> None:
 
 
 def arrays_of(path: Path, checksum: str) -> Path:
-    """Where the arrays are that a JSON names; they are given their name, if a process was killed before it did."""
+    """Where the arrays are that a JSON names; they are given their name, if a process was killed before it did.
+
+    Raises:
+        OSError, ValueError: what waits there cannot be read, or is larger than any arrays.
+    """
     waiting, arrays = _waiting(path), path.with_suffix(".npz")
     if not waiting.exists():
         return arrays
     with locked(path.parent):
-        if hashlib.sha256(waiting.read_bytes()).hexdigest() != checksum:
+        if hashlib.sha256(content_of(waiting)).hexdigest() != checksum:
             return arrays
         with suppress(OSError):  # where nothing may be written, they are read where they are
             os.replace(waiting, arrays)
             return arrays
     return waiting
+
+
+def content_of(path: Path) -> bytes:
+    """The bytes of one of the files.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is larger than `MOST_BYTES`, or no regular file.
+    """
+    try:
+        return read_bounded(path, MOST_BYTES)
+    except ValueError as error:
+        raise ValueError(f"{path.name}: {error}") from None
 
 
 def _waiting(path: Path) -> Path:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pytest_llm.baselines import files
+from pytest_llm.baselines import files, pair
 from pytest_llm.baselines.baseline import Baseline, as_baseline, as_measurement, refuse_unfit
 from pytest_llm.baselines.comparability import differences
 from pytest_llm.baselines.files import read, write
@@ -225,7 +225,7 @@ def test_more_than_anybody_would_commit_is_not_unpacked(path: Path, monkeypatch:
     monkeypatch.setattr(files, "MOST_BYTES", path.with_suffix(".npz").stat().st_size)
     with pytest.raises(MisuseError, match=r"its arrays unpack to [\d,]+ bytes; [\d,]+ are accepted"):
         read(path)
-    monkeypatch.setattr(files, "MOST_BYTES", 100)
+    monkeypatch.setattr(pair, "MOST_BYTES", 100)
     with pytest.raises(MisuseError, match=r"test_it\.perplexity@cpu\.json: it has [\d,]+ bytes; 100 are accepted"):
         read(path)
 

@@ -99,6 +99,20 @@ def test_what_cannot_be_written_leaves_a_pair(path: Path, monkeypatch: pytest.Mo
     assert sorted(file.name for file in path.parent.iterdir()) == [path.name, path.with_suffix(".npz").name]
 
 
+def test_arrays_without_end_do_not_wait_for_anybody(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    alive = at_step(monkeypatch, 2, Killed())
+    with pytest.raises(Killed):
+        write(path, b"new")
+    alive()
+    (waiting,) = path.parent.glob(".*.arrays")
+    waiting.unlink()
+    waiting.symlink_to("/dev/zero")
+    with pytest.raises(ValueError, match=r"\.arrays: it is no regular file"):
+        stored(path)
+    write(path, b"newer")
+    assert stored(path) == b"newer"
+
+
 def test_where_nothing_may_be_written_arrays_are_read_under_their_other_name(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

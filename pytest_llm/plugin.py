@@ -41,6 +41,7 @@ from pytest_llm.session.ranks import judging, pytest_cmdline_main, unshared  # n
 from pytest_llm.session.releasing import FrameReleaser
 from pytest_llm.session.results import RESULTS, SessionResults
 from pytest_llm.session.unfinished import UnfinishedTests
+from pytest_llm.session.usage_teller import UsageTeller
 
 if TYPE_CHECKING:
     from pytest_llm.baselines.shelf import Shelf
@@ -116,6 +117,7 @@ def pytest_configure(config: pytest.Config) -> None:
         distribute(config)
     config.pluginmanager.register(CorpusKeeper(config), "llm_corpus_keeper")
     config.pluginmanager.register(FrameReleaser(), "llm_frame_releaser")
+    config.pluginmanager.register(UsageTeller(), "llm_usage_teller")
     if can_be_seen(config):
         config.pluginmanager.register(ProgressBars(config), "llm_progress_bars")
     for line in help_lines():

@@ -252,11 +252,15 @@ class _Known:
         missing = [name for name in names if name not in self.outputs]
         if self.memo is None:
             return
-        self.memo.tally.remembered += len(names) - len(missing)
+        found: Mapping[Hashable, Any] = {}
         if missing and self.cache is not None and self.question is not None:
             found = self.cache.find(self.question, missing)
-            self.memo.tally.cached += len(found)
             self.outputs.update(found)
+        remembered = len(names) - len(missing)
+        self.memo.tally.remembered += remembered
+        self.memo.tally.cached += len(found)
+        if remembered + len(found) and (note := getattr(self._model, "note_spared", None)) is not None:
+            note(remembered + len(found))  # whose answers cost money tells what was saved
 
     def computed(
         self,

@@ -9,6 +9,7 @@
         {
           "id": "tests/test_prose.py::test_it",
           "outcome": "passed",                                     see `OUTCOMES`
+          "served": { … },                                         by served model, what was asked: see `Usage`; where there was any
           "measurements": [ … ],                                   in the order in which they were made: see `records.measurement`
           "verdicts": [ … ]                                        see `records.verdicts`
         },
@@ -25,7 +26,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ from pytest_llm.storage.checked import Checked
 from pytest_llm.storage.checksum import MEMBER
 from pytest_llm.storage.numbers import encoded
 from pytest_llm.storage.strict_json import parsed, read_bounded
+from pytest_llm.usage import Usage
 
 FORMAT = "pytest-llm run record"
 SCHEMA = 2
@@ -71,6 +73,8 @@ class TestResult:
     verdicts: list[str] = field(default_factory=list)
     excerpts: list[str] = field(default_factory=list)
     """At most one, for a page: never part of the record."""
+    usage: Mapping[str, Usage] = field(default_factory=dict)
+    """What was asked of served models, all tries together where it ran more than once."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,7 @@ class RecordedTest:
     outcome: str
     measurements: tuple[RecordedMeasurement, ...]
     verdicts: tuple[RecordedVerdict, ...] = ()
+    usage: Mapping[str, Usage] = field(default_factory=dict)
 
     @property
     def ended(self) -> bool:
@@ -139,7 +144,8 @@ def _checksum(text: str) -> str:
 
 
 def _test_text(test: TestResult) -> str:
-    head = encoded({"id": test.id, "outcome": test.outcome})[:-1]
+    served = {"served": {model: asdict(usage) for model, usage in test.usage.items()}} if test.usage else {}
+    head = encoded({"id": test.id, "outcome": test.outcome, **served})[:-1]
     return f'{head},"measurements":{_listed(test.measurements)},"verdicts":{_listed(test.verdicts)}}}'
 
 
@@ -212,7 +218,16 @@ def _test(content: Checked) -> RecordedTest:
         RecordedMeasurement(measurement_from(part), part.flag("aside"), part.flag("is_sum"))
         for part in content.parts("measurements")
     )
-    test = RecordedTest(named, outcome, tuple(measurements), tuple(map(verdict_from, content.parts("verdicts"))))
+    verdicts = tuple(map(verdict_from, content.parts("verdicts")))
+    test = RecordedTest(named, outcome, tuple(measurements), verdicts, _usage(content))
     if any(said.measurement is not None and said.measurement >= len(test.measurements) for said in test.verdicts):
         content.refuse("a verdict is of a measurement that is not there")
     return test
+
+
+def _usage(content: Checked) -> dict[str, Usage]:
+    if "served" not in content.names():
+        return {}
+    served = content.part("served")
+    counts = [field.name for field in fields(Usage)]
+    return {model: Usage(*map(served.part(model).whole, counts)) for model in served.names()}

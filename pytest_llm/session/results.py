@@ -5,7 +5,7 @@ A plugin of each session, in the process that has the terminal: it hears of ever
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_llm.reports.properties import VERDICT
+from pytest_llm.usage import Usage, summed
 
 if TYPE_CHECKING:
     from pytest_llm.reports.rows import Row
 
 RESULTS: pytest.StashKey[SessionResults] = pytest.StashKey()
-NOTED, EXCERPTS = "llm_noted", "llm_excerpts"
-"""Attributes of reports: a note (of which kind, which one, its text), and the texts of examples that a page shows."""
+NOTED, EXCERPTS, ASKED = "llm_noted", "llm_excerpts", "llm_asked"
+"""Attributes of reports: a note (of which kind, which one, its text), the texts of examples that a page shows, and the numbers of a
+`Usage` by served model."""
 
 
 @dataclass(slots=True)
@@ -36,6 +38,8 @@ class Result:
     """As JSON texts, one each; none where no record is asked for."""
     verdicts: list[str] = field(default_factory=list)
     excerpts: list[str] = field(default_factory=list)
+    usage: Mapping[str, Usage] = field(default_factory=dict)
+    """What was asked of served models, in all its runs: each was paid for."""
 
     @property
     def outcome(self) -> str:
@@ -83,6 +87,9 @@ class Result:
             getattr(self, kind)[place:] = [text]  # a test that is run again begins with the first
         if hasattr(report, EXCERPTS):
             self.excerpts = [getattr(report, EXCERPTS)]
+        if hasattr(report, ASKED):
+            asked = {model: Usage(*counts) for model, counts in getattr(report, ASKED).items()}
+            self.usage = summed([self.usage, asked])
         if report.when == "call":
             self.call = report
         self.reported = _said_by(report, self.reported)
@@ -103,6 +110,11 @@ class SessionResults:
     def said(self) -> list[tuple[str, list[tuple[str, object]]]]:
         """Pairs of a test's id and its properties, of those that came to a verdict."""
         return [(result.id, result.properties) for result in self if result.has_verdict]
+
+    @property
+    def usage(self) -> dict[str, Usage]:
+        """What was asked of served models in all."""
+        return summed([result.usage for result in self._by_id.values()])
 
     @property
     def has_verdicts(self) -> bool:
@@ -129,7 +141,7 @@ class SessionResults:
             self._of(name)
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        self._by_id[nodeid] = Result(nodeid, begun=True)
+        self._by_id[nodeid] = Result(nodeid, begun=True, usage=self._of(nodeid).usage)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self._of(report.nodeid).hear(report)

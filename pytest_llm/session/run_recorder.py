@@ -92,7 +92,7 @@ class ResultsFile:
     def tests(self) -> list[TestResult]:
         """What each came to."""
         return [
-            TestResult(result.id, result.outcome, result.measurements, result.verdicts, result.excerpts)
+            TestResult(result.id, result.outcome, result.measurements, result.verdicts, result.excerpts, result.usage)
             for result in self.results
         ]
 

@@ -9,7 +9,7 @@ import json
 import sys
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Lock
+from threading import Event, Lock
 from typing import Any
 
 import torch
@@ -156,6 +156,7 @@ class Served(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), type("OwnHandler", (Handler,), {"model": model}))
         self.model, self.asked, self.answers = model, 0, answers
         self._counting = Lock()
+        self.is_down = Event()
 
     def may_answer(self) -> bool:
         """Called for each question; the first one that it may not answer closes it for others too."""
@@ -165,6 +166,7 @@ class Served(ThreadingHTTPServer):
             if self.answers is not None and self.asked == self.answers + 1:
                 self.shutdown()
                 self.server_close()
+                self.is_down.set()
         return alive
 
     @property

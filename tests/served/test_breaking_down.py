@@ -31,9 +31,7 @@ def test_a_run_ends_right_with_a_server_that_comes_back(tiny: TransformersModel,
     port, back = int(first.server_address[1]), list[Served]()
 
     def come_back() -> None:
-        while first.asked <= 5:
-            sleep(0.01)
-        sleep(0.3)
+        first.is_down.wait()  # before that, its port is taken
         back.append(in_background(Served(echo_server.model, port)))
 
     bringing = Thread(target=come_back, daemon=True)

@@ -8,7 +8,6 @@
     echo            log-probabilities of a prompt's tokens, read from a reply
     capabilities    what this server can say, found out once, and held against itself
     writing         a text that goes on, asked for and read
-    usage           tokens that the server counted
     endpoint        the model under test
 
 Nothing here is loaded before a model is an address. HTTP is `httpx2`, of the extra [served].

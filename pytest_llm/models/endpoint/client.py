@@ -79,7 +79,8 @@ class Client:
     proxied: bool = False
     """Whether the environment's proxies are used."""
     random: Random = field(default_factory=Random)
-    retried: int = 0
+    retrying: Callable[[], None] = lambda: None
+    """Called each time before a question is asked again, in the loop's thread."""
     _opened: tuple[BlockingPortal, httpx2.AsyncClient] | None = field(default=None, init=False)
 
     def ask(self, questions: Sequence[Question], heard: Callable[[int, Any], None] | None = None) -> list[Answer]:
@@ -219,7 +220,7 @@ class Client:
                         break
                     if (failure.wait or 0.0) > LONGEST_WAIT:
                         return Failure(f"{failure.reason}; it asks to wait {failure.wait:.0f} s", status=failure.status)
-                    self.retried += 1
+                    self.retrying()
                     await pause((failure.wait or 0.0) + backoff(tried, self.random))
         except MisuseError as error:
             return Failure(str(error))

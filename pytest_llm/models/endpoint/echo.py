@@ -20,9 +20,9 @@ from pytest_llm.models.endpoint.reading import (
     member,
     only_choice,
     text,
+    usage_of,
     whole,
 )
-from pytest_llm.models.endpoint.usage import usage_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,11 +15,11 @@ from pytest_llm.models.endpoint.client import SILENCE, Patience, Question
 from pytest_llm.models.endpoint.scoring import Scorer
 from pytest_llm.models.endpoint.server import Server
 from pytest_llm.models.endpoint.streaming import read_stream
-from pytest_llm.models.endpoint.usage import Usage
 from pytest_llm.models.endpoint.writing import Conversation, Mode, read_text, request
 from pytest_llm.tasks.choose import Choose
 from pytest_llm.tasks.decoding import Decoding
 from pytest_llm.tasks.score import PairScore, Score
+from pytest_llm.usage import Usage
 
 
 class Endpoint:
@@ -115,8 +115,12 @@ class Endpoint:
 
     @property
     def usage(self) -> Usage:
-        """How often the server was asked, and how many tokens it counted."""
+        """How often the server was asked, how many tokens it counted, and how many answers were known already."""
         return self._server.usage
+
+    def note_spared(self, answers: int) -> None:
+        """Count answers that were known, so that the server was not asked."""
+        self._server.count(Usage(spared=answers))
 
     @property
     def effort_at_once(self) -> int:

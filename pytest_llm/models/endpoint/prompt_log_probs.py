@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pytest_llm.models.endpoint.echo import Echo, beginning
-from pytest_llm.models.endpoint.reading import WrongReply, listed, log_probability, member, only_choice, text
-from pytest_llm.models.endpoint.usage import usage_of
+from pytest_llm.models.endpoint.reading import WrongReply, listed, log_probability, member, only_choice, text, usage_of
 
 
 def body(model: str, prompt: str) -> dict[str, Any]:

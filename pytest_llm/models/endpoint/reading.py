@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pytest_llm.storage import strict_json
+from pytest_llm.usage import Usage
 
 
 class WrongReply(Exception):
@@ -50,9 +51,13 @@ def text(value: object, what: str) -> str:
     return value
 
 
+MOST = 2**40
+"""Of anything that is counted in one reply: a larger number is no count."""
+
+
 def whole(value: object, what: str) -> int:
     """A whole number, 0 or more."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST:
         raise WrongReply(f"{what} is {shown(value)}, not a whole number")
     return value
 
@@ -94,6 +99,28 @@ def only_choice(reply: object) -> Mapping[str, Any]:
         raise WrongReply(f"the only choice has the index {choice['index']}")
     assert isinstance(choice, Mapping)
     return choice
+
+
+def usage_of(reply: Any) -> Usage:
+    """What a reply says that it took.
+
+    Raises:
+        WrongReply: nothing, or no counts; without them nobody could tell whether tokens are missing.
+    """
+    told = member(reply, "usage")
+    if not isinstance(told, Mapping):
+        raise WrongReply("the reply does not count its tokens (usage)")
+    prompt = whole(member(told, "prompt_tokens", "usage"), "prompt_tokens")
+    completion = whole(told.get("completion_tokens") or 0, "completion_tokens")
+    return Usage(1, prompt_tokens=prompt, completion_tokens=completion)
+
+
+def counted(reply: Any) -> Usage:
+    """What one reply came to, whatever else is wrong with it: it is paid for."""
+    try:
+        return usage_of(reply)
+    except WrongReply:
+        return Usage(1, uncounted=1)
 
 
 def shown(value: object) -> str:

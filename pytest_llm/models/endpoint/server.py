@@ -5,6 +5,8 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
+from threading import Lock
 from typing import Any, TypeVar
 
 from pytest_llm.errors import MetricWarning, MisuseError
@@ -12,9 +14,9 @@ from pytest_llm.models.endpoint.address import Address
 from pytest_llm.models.endpoint.client import Client, Patience, Question
 from pytest_llm.models.endpoint.engines import Facts, read_build, read_facts
 from pytest_llm.models.endpoint.key import Key, key_for
-from pytest_llm.models.endpoint.reading import WrongReply, member, text
+from pytest_llm.models.endpoint.reading import WrongReply, counted, member, text
 from pytest_llm.models.endpoint.retrying import Failure
-from pytest_llm.models.endpoint.usage import Usage, usage_of
+from pytest_llm.usage import Usage, note
 
 Read = TypeVar("Read")
 REFUSALS = (400, 404, 405, 422, 500, 501)
@@ -36,10 +38,18 @@ class Server:
         self, address: Address, model: str | None, key_from: str | None, concurrency: int, patience: Patience
     ) -> None:
         self.address, self._asked_model, self._key_from = address, model, key_from
-        self.client = Client(address.base, self._key, concurrency, patience, proxied=not address.is_loopback)
+        self._lock = Lock()
+        self._usage = self._untold = Usage()
         self._facts: Facts | None = None
         self._build: str | None = None
-        self._read = Usage()
+        self.client = Client(
+            address.base,
+            self._key,
+            concurrency,
+            patience,
+            proxied=not address.is_loopback,
+            retrying=partial(self.count, Usage(retries=1)),
+        )
 
     @property
     def facts(self) -> Facts:
@@ -60,7 +70,7 @@ class Server:
     @property
     def usage(self) -> Usage:
         """What was asked so far."""
-        return self._read + Usage(retries=self.client.retried)
+        return self._usage
 
     @property
     def was_heard(self) -> bool:
@@ -103,7 +113,7 @@ class Server:
             MisuseError: a question was not answered.
             WrongReply: an answer is not as it should be.
         """
-        replies = self.client.ask(questions)
+        replies = self.client.ask(questions, lambda _, reply: self.count(counted(reply)))
         for question, reply in zip(questions, replies, strict=True):
             if isinstance(reply, Failure) and reply.was_asked:
                 if may_refuse and reply.status in REFUSALS:
@@ -113,7 +123,6 @@ class Server:
         for place, reply in enumerate(replies):
             self.check(reply)
             found.append(read(place, reply))
-            self._read += usage_of(reply)
         return found
 
     def silence(self, question: Question, failure: Failure) -> MisuseError:
@@ -137,8 +146,14 @@ class Server:
         self._build = build
 
     def count(self, usage: Usage) -> None:
-        """Take into account what was asked otherwise."""
-        self._read += usage
+        """Add to what was asked, and tell the session, once the model has a name to tell it by. From any thread."""
+        name = self._asked_model or (self._facts and self._facts.name)
+        with self._lock:
+            self._usage += usage
+            told = self._untold + usage
+            self._untold = Usage() if name else told
+        if name:
+            note(f"{name} at {self.address.host}", told)
 
     @contextmanager
     def said_of_it(self) -> Iterator[None]:

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator, Mapping
+from contextlib import closing
 from typing import Any
 
 from pytest_llm.models.endpoint.client import Question
-from pytest_llm.models.endpoint.reading import WrongReply, listed, member, only_choice, parsed, text
+from pytest_llm.models.endpoint.reading import WrongReply, listed, member, only_choice, parsed, text, usage_of
 from pytest_llm.models.endpoint.retrying import Failure
 from pytest_llm.models.endpoint.server import Server
-from pytest_llm.models.endpoint.usage import Usage, usage_of
 from pytest_llm.models.endpoint.writing import refuse_ending
 from pytest_llm.tasks.decoding import Decoding
+from pytest_llm.usage import Usage
 
 DONE = "[DONE]"
 
@@ -31,16 +32,9 @@ def read_stream(server: Server, question: Question, decoding: Decoding) -> Gener
         MisuseError: the server does not answer, or not rightly.
     """
     streamed = Question(question.path, {**question.body, "stream": True, "stream_options": {"include_usage": True}})
-    with server.said_of_it():
+    with server.said_of_it(), closing(_events(server, streamed)) as events:
         pieces, ending, usage = 0, None, None
-        for data in server.client.stream(streamed):
-            if isinstance(data, Failure):
-                raise server.silence(question, data)
-            if data == DONE:
-                break
-            event = _event(data)
-            server.check(event)
-            usage = _usage(event) or usage
+        for event, usage in events:  # noqa: B007  # the last one is that of the whole text
             if not listed(member(event, "choices"), "choices"):
                 continue  # the last event of most servers: usage alone
             piece, reason = _piece(only_choice(event))
@@ -57,8 +51,25 @@ def read_stream(server: Server, question: Question, decoding: Decoding) -> Gener
                 f"{pieces} pieces came, and it counts {usage.completion_tokens} tokens, of {decoding.max_tokens} at most"
             )
         refuse_ending(ending, None if usage is None else usage.completion_tokens, decoding)
-        server.count(Usage(requests=1) if usage is None else usage)
         return math.nan if usage is None else float(usage.completion_tokens)
+
+
+def _events(server: Server, question: Question) -> Generator[tuple[Any, Usage | None], None, None]:
+    """What each event says, and what the server has counted so far; once it is over, whole or not, it is taken into account."""
+    heard, usage = False, None
+    try:
+        for data in server.client.stream(question):
+            if isinstance(data, Failure):
+                raise server.silence(question, data)
+            if data == DONE:
+                return
+            event, heard = _event(data), True
+            server.check(event)
+            usage = _usage(event) or usage
+            yield event, usage
+    finally:
+        if heard:
+            server.count(Usage(1, uncounted=1) if usage is None else usage)
 
 
 def _event(data: str) -> Any:

@@ -11,8 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 from pytest_llm.errors import MisuseError
-from pytest_llm.models.endpoint.reading import WrongReply, member, only_choice, shown, text
-from pytest_llm.models.endpoint.usage import usage_of
+from pytest_llm.models.endpoint.reading import WrongReply, member, only_choice, shown, text, usage_of
 from pytest_llm.tasks.decoding import Decoding
 
 Mode: TypeAlias = Literal["completions", "chat"]

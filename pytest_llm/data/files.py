@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +108,7 @@ def _lines(path: Path) -> Iterator[str]:
     """The lines of a text file, one in memory at a time; only a line feed ends one: U+2028 may stand in a JSON string."""
     offset = 0
     with path.open("rb") as stream:
-        for number, raw in enumerate(iter(lambda: stream.readline(MOST_BYTES + 1), b""), 1):
+        for number, raw in enumerate(iter(partial(stream.readline, MOST_BYTES + 1), b""), 1):
             if len(raw) > MOST_BYTES:
                 raise MisuseError(
                     f"{path.name}, line {number} is longer than {MOST_BYTES // 2**20} MiB: are these lines?"

@@ -306,7 +306,8 @@ class _Known:
         from pytest_llm.inference.parts import least_effort, parts
 
         names = list(missing)
-        texts = ["".join(name) for name in names]  # type: ignore[arg-type]  # a text, or a pair
+        # a text, or a pair
+        texts = [name if isinstance(name, str) else "".join(name) for name in names]  # type: ignore[arg-type]
         efforts = list(map(len, texts)) if effort is None else [effort(item) for item in missing.values()]
         for part in parts(texts, efforts, least_effort(self._model, sum(efforts))):
             yield {names[place]: missing[names[place]] for place in part}

@@ -82,11 +82,12 @@ def _packed(array: NDArray[Any]) -> bytes | None:
     if array.ndim != 1 or array.dtype.char not in _TYPES or not array.dtype.isnative:
         return None
     kind = stored = array.dtype.char
-    with np.errstate(over="ignore"):
-        small = array.astype(np.float32)
-    if small.astype(np.float64).tobytes() == array.astype(np.float64).tobytes():  # bit for bit: NaN and −0.0 too
-        stored, array = "f", small
-    return f"{kind}{stored}".encode() + array.astype(_TYPES[stored]).tobytes()
+    if kind == "d":
+        with np.errstate(over="ignore"):
+            small = array.astype(np.float32)
+        if small.astype(np.float64).tobytes() == array.tobytes():  # bit for bit: NaN and −0.0 too
+            stored, array = "f", small
+    return f"{kind}{stored}".encode() + array.astype(_TYPES[stored], copy=False).tobytes()
 
 
 def _unpacked(data: bytes) -> NDArray[Any]:

@@ -102,8 +102,11 @@ def plan_packs(segments: Sequence[Segment], tokens_per_pack: int) -> list[Pack]:
 
 
 def common_length(left: Sliced, right: Sliced) -> int:
-    """How many tokens, or characters, two sequences begin with in common; by bisection, so that Python compares whole stretches."""
-    low, high = 0, min(len(left), len(right))
+    """How many tokens, or characters, two sequences begin with in common: growing steps, then bisection, so that Python compares stretches."""
+    low, high, step = 0, min(len(left), len(right)), 1
+    while low < high and left[low : low + step] == right[low : low + step]:
+        low, step = low + step, 2 * step
+    low, high = min(low, high), min(high, low + step - 1)
     while low < high:
         middle = (low + high + 1) // 2
         if left[low:middle] == right[low:middle]:

@@ -17,13 +17,12 @@ import json
 import math
 import multiprocessing
 import os
-import pickle
 import pstats
 import resource
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
@@ -89,18 +88,18 @@ def measured(way: str, count: int, profile: bool) -> None:
 def _count_bytes() -> dict[str, int]:
     """How many bytes stretches and their answers have, from now on."""
     sent = {"out": 0, "back": 0}
-    call, unpacked = pool.Pool._call, sending.unpacked_result
+    packed, unpacked = sending.packed_items, sending.unpacked_result
 
-    def counted(self: pool.Pool, place: Any, asked: Any, reference: Any) -> None:
-        call(self, place, asked, reference)
-        if asked.stretch is not None:
-            sent["out"] += len(pickle.dumps(list(asked.stretch.items), protocol=5))
+    def put(items: Sequence[Any]) -> bytes:
+        data = packed(items)
+        sent["out"] += len(data)
+        return data
 
     def got(data: bytes) -> Any:
         sent["back"] += len(data)
         return unpacked(data)
 
-    setattr(pool.Pool, "_call", counted)  # noqa: B010  # what is counted is no part of the class
+    setattr(pool, "packed_items", put)  # noqa: B010  # what is counted is no part of the module
     setattr(pool, "unpacked_result", got)  # noqa: B010
     return sent
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-import pickle
+import math
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from pytest_llm.inference.cluster import connection
 from pytest_llm.inference.cluster.agreement import Agreement
 from pytest_llm.inference.cluster.offers import Offer, Offers
 from pytest_llm.inference.cluster.seat import Held, Seat, environment, refuse_other_environment
-from pytest_llm.inference.cluster.sending import packed_work, unpacked_result
+from pytest_llm.inference.cluster.sending import packed_items, packed_work, separate, unpacked_result
 from pytest_llm.inference.cluster.settings import Cluster
 
 logger = logging.getLogger(__name__)
@@ -27,6 +28,8 @@ MOST_DEATHS = 3
 """So many actors may end over one stretch, or before they hold the model, in a row."""
 PATIENCE = 120.0
 """Seconds until an actor has to be placed, if none is."""
+ROOM_HOLDS = 5.0
+"""Seconds until the cluster is asked again what it has room for: the answer takes milliseconds, and lists each node."""
 
 
 @dataclass
@@ -122,6 +125,7 @@ class Pool:
         self._events: SimpleQueue[tuple[_Place, _Call, Any]] = SimpleQueue()
         self._own = environment()
         self._failed_starts = 0
+        self._room: tuple[float, int] = (-math.inf, 0)
 
     @property
     def is_connected(self) -> bool:
@@ -131,7 +135,10 @@ class Pool:
     @property
     def size(self) -> int:
         """How many actors there are to be."""
-        return connection.room(self._ray, self.cluster)
+        now = time.monotonic()
+        if now - self._room[0] > ROOM_HOLDS:
+            self._room = now, connection.room(self._ray, self.cluster)
+        return self._room[1]
 
     def close(self) -> None:
         """End all actors."""
@@ -196,7 +203,7 @@ class Pool:
                 self._conclude(place, call.done, future)
             elif call.question is question and call.stretch is not None:
                 question.asked -= 1
-                yield call.stretch.number, unpacked_result(future.result())
+                yield call.stretch.number, separate(unpacked_result(future.result()))
         if question.error is not None and not isinstance(question.error, StopIteration):
             raise question.error
 
@@ -233,7 +240,7 @@ class Pool:
                 return
         while len(place.calls) < depth and (stretch := question.next()) is not None:
             question.asked += 1
-            items = pickle.dumps(list(stretch.items), protocol=5)
+            items = packed_items(stretch.items)
             self._call(
                 place,
                 _Call(question, stretch),

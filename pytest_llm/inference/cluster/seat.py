@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import platform
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,7 +9,14 @@ from importlib.metadata import version
 from typing import Any
 
 from pytest_llm.errors import MisuseError
-from pytest_llm.inference.cluster.sending import Sent, packed_result, unpacked_model, unpacked_work
+from pytest_llm.inference.cluster.sending import (
+    Sent,
+    joined,
+    packed_result,
+    unpacked_items,
+    unpacked_model,
+    unpacked_work,
+)
 from pytest_llm.inference.engine import Engine, using
 from pytest_llm.models.origin import Origin, place_of, placeless_key
 
@@ -50,7 +56,7 @@ class Seat:
 
     def answer(self, work: bytes, items: bytes, deterministic: bool) -> bytes:
         """Do the work about the items: one answer for each."""
-        return packed_result(lambda: self._answer(work, items, deterministic))
+        return packed_result(lambda: joined(self._answer(work, items, deterministic)))
 
     def _hold(self, name: str, key: str | None, given: Origin | Sent) -> Held:
         self._models.pop(name, None)
@@ -91,7 +97,7 @@ class Seat:
     def _answer(self, work: bytes, items: bytes, deterministic: bool) -> list[Any]:
         compute = unpacked_work(work, self._models)
         with using(Engine(deterministic=deterministic)):
-            return list(compute(pickle.loads(items)))
+            return list(compute(unpacked_items(items)))
 
 
 def environment() -> Mapping[str, str]:

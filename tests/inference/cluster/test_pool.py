@@ -86,6 +86,25 @@ def test_all_actors_share_the_work_and_stay_for_the_next_question(ray: FakeRay) 
     assert sum(isinstance(stored, Sent) for stored in ray.stored) == 1  # the model, once for all of them
 
 
+def test_the_cluster_is_not_asked_what_it_has_with_each_question(ray: FakeRay, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, told = [0.0], ray.nodes
+    asked: list[float] = []
+
+    def nodes() -> list[dict[str, Any]]:
+        asked.append(clock[0])
+        return told()
+
+    monkeypatch.setattr(pool, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    monkeypatch.setattr(ray, "nodes", nodes)
+    later = pool.ROOM_HOLDS + 0.1
+    for clock[0], size in ((0.0, 2), (1.0, 2), (2.0, 2), (later, 3)):
+        assert asking.actors(Cluster()) == size
+        assert doubled(STRETCHES) == DOUBLED
+        assert len(ray.actors) == size
+        ray.cpus = 3
+    assert asked == [0.0, later]
+
+
 def test_what_an_actor_had_goes_to_another_one(ray: FakeRay) -> None:
     fatal["c"] = 2
     assert doubled(STRETCHES) == DOUBLED

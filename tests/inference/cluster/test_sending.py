@@ -10,12 +10,17 @@ import numpy as np
 import pytest
 import torch
 
+from pytest_llm.data.example import Example, StoredExample
 from pytest_llm.errors import MisuseError
 from pytest_llm.inference.cluster.sending import (
     Sent,
+    joined,
+    packed_items,
     packed_model,
     packed_result,
     packed_work,
+    separate,
+    unpacked_items,
     unpacked_model,
     unpacked_result,
     unpacked_work,
@@ -111,6 +116,42 @@ def test_an_error_arrives_as_it_is_or_in_words(error: Exception, arrives: Except
         assert "in fail" in str(caught.value.__cause__)  # where it was raised there
 
 
-def test_a_result_arrives() -> None:
-    (found,) = unpacked_result(packed_result(lambda: [np.array([-1.5, -2.5])]))
-    assert found.tolist() == [-1.5, -2.5]
+NUMBERS = [np.array([-1.5, -2.5]), np.array([]), np.array([-0.0, float("nan")])]
+HALF = np.array([-1.5], dtype=np.float16)
+TABLE = np.array([[-1.5]])
+
+
+@pytest.mark.parametrize(
+    ("answers", "is_joined"),
+    [
+        (NUMBERS, True),
+        ([HALF], True),
+        ([NUMBERS[0], HALF], False),
+        ([TABLE, TABLE], False),
+        ([NUMBERS[0], None], False),
+        (["a text", {"a": 0.5}], False),
+        ([], False),
+    ],
+)
+def test_answers_arrive_bit_for_bit_whatever_they_are(answers: list[Any], is_joined: bool) -> None:
+    sent = joined(answers)
+    assert isinstance(sent, list) is not is_joined
+    found = separate(unpacked_result(packed_result(lambda: sent)))
+    assert [type(one) for one in found] == [type(one) for one in answers]
+    for one, other in zip(found, answers, strict=True):
+        if not isinstance(other, np.ndarray):
+            assert one == other
+            continue
+        assert (one.dtype, one.shape, one.tobytes()) == (other.dtype, other.shape, other.tobytes())
+
+
+def test_examples_arrive_with_all_that_they_hold() -> None:
+    row = {"text": "a text", "choices": ["a", "b"]}
+    items = [
+        Example("1", "a text", "#0", "book", ("b",), row),
+        StoredExample("2", "be", "#1", content="hash", target=1),
+    ]
+    found = unpacked_items(packed_items(items))
+    assert found == items
+    assert list(map(type, found)) == [Example, StoredExample]
+    assert [one.row for one in found] == [row, {}]

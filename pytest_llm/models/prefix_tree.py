@@ -102,7 +102,7 @@ def plan_packs(segments: Sequence[Segment], tokens_per_pack: int) -> list[Pack]:
 
 
 def common_length(left: Sliced, right: Sliced) -> int:
-    """How many tokens, or characters, two sequences begin with in common: growing steps, then bisection, so that Python compares stretches."""
+    """How many tokens, or characters, two sequences begin with in common: growing steps, then bisection, of whole stretches."""
     low, high, step = 0, min(len(left), len(right)), 1
     while low < high and left[low : low + step] == right[low : low + step]:
         low, step = low + step, 2 * step

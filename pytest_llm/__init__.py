@@ -5,20 +5,28 @@
 The path of one assertion, top to bottom:
 
     assertions    the functions that people write in tests
-    finetuning    how a model is tuned to a task: strategies, and the loop of `pretraining`
-    inference     how examples become outputs: windows, batches, log-probabilities
-    models        what can be measured, and how it is loaded
-    metrics       sums per example, one formula over them
-    judging       the one place where a number passes or fails: against a limit, a baseline, the model it was made from
-    records       what a run measured, in a file, and in the place of models
+    inference     how examples become outputs: windows, batches, log-probabilities; here, in processes, or on a cluster
     baselines     per-example statistics in files, and whether two measurements can be compared
+    models        what can be measured, and how it is loaded; `models.endpoint` is asked over HTTP
+    metrics       sums per example, one formula over them
+    tasks         what a model is asked to do: to go on, to choose, to classify, …
+    judging       the one place where a number passes or fails: against a limit, a baseline, the model it was made from
     stopping      deciding a gate before all of the data is seen
     statistics    how sure a number is, and a change
     data          examples, and where they come from
+
+Beside it:
+
+    adversarial   edits of texts, and the search for those that break a model; all that knows Hypothesis
+    finetuning    how a model is tuned to a task, or made smaller: strategies, and the loop of `pretraining`
+    pretraining   objectives and a trainer, for the models of `transformer`: encoder, decoder, and both
+    records       what a run measured, in a file, and in the place of models
+    history       what runs measured, one after the other
     rating        a page on which people say what is better, for the metrics that judge that
+    storage       how files of ours are read: strict JSON, checksums, bounds
 
 The edge: `plugin` (pytest's hooks), `options`, `session` (what goes on around the tests), `fixtures`, `markers`, `thresholds`,
-`tolerances`, `reports`, and `command` (`pytest-llm`).
+`tolerances`, `tiers`, `reports` (for people), `reporters` (to services), and `command` (`pytest-llm`).
 
 Names are loaded when they are first used: importing this package, or its pytest plugin, imports none of torch,
 transformers, numpy and hypothesis.

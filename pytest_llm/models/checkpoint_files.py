@@ -14,12 +14,10 @@ from typing import Any
 
 from pytest_llm.errors import MisuseError
 from pytest_llm.models.tensor_heads import heads
-from pytest_llm.transformer.weights.index import shards
+from pytest_llm.transformer.weights.index import MOST_BYTES, shards
 
 READ_WHOLE = (".json", ".jinja", ".txt", ".model", ".tiktoken")
 _WEIGHTS = (".safetensors", ".bin", ".pt", ".pth")
-MOST_BYTES = 256 * 2**20
-"""Of a file that is read whole; the largest vocabularies in use take 35 MB."""
 _LAYERS = (
     "num_hidden_layers",
     "num_layers",

@@ -15,6 +15,8 @@ from pytest_llm.data.provenance import Provenance
 from pytest_llm.errors import MisuseError
 from pytest_llm.models.reading_model import ReadingModel
 from pytest_llm.statistics.jackknife import FloatArray
+from pytest_llm.storage.strict_json import read_bounded
+from pytest_llm.transformer.weights.index import MOST_BYTES
 
 Pooling: TypeAlias = Literal["mean", "cls", "last"]
 _MODES: dict[str, Pooling] = {
@@ -145,7 +147,7 @@ def _json(origin: str, name: str, kind: type[_Kind]) -> _Kind:
     if path is None:
         return kind()
     try:
-        found = json.loads(Path(path).read_bytes())
+        found = json.loads(read_bounded(Path(path), MOST_BYTES))
     except (OSError, ValueError, RecursionError) as error:
         raise MisuseError(f"{name} of {origin!r} cannot be read as JSON: {error}") from None
     if not isinstance(found, kind):

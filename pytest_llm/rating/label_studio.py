@@ -14,7 +14,6 @@ tags in label-studio-sdk 2.1, which made the tasks that our tests read.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,10 @@ from pytest_llm.errors import MisuseError, about
 from pytest_llm.rating.answers import Answer
 from pytest_llm.rating.order import Order
 from pytest_llm.rating.sheet import Item, Sheet
+from pytest_llm.storage.strict_json import parsed, read_bounded
+
+MOST_BYTES = 2**30
+"""Of an export; a larger one is none of ratings by people."""
 
 _SIDES = ("left", "right")
 _EVERYBODY = ""
@@ -90,11 +93,11 @@ def read_export(path: Path, sheet: Sheet, names: Mapping[str, str] | None = None
     """The answers in the file of a project's export; see `answers_of`.
 
     Raises:
-        MisuseError: a file that cannot be read as JSON, and what `answers_of` refuses.
+        MisuseError: a file that cannot be read as JSON, or is larger than `MOST_BYTES`, and what `answers_of` refuses.
     """
     try:
-        tasks = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
+        tasks = parsed(read_bounded(path, MOST_BYTES))
+    except (OSError, ValueError) as error:
         raise MisuseError(f"{path} cannot be read as JSON: {error}") from None
     with about(path.name):
         return answers_of(tasks, sheet, names)

@@ -2,11 +2,14 @@
 
     asking            how models are asked, about how much and for how long: options, ini keys, tiers
     given_tests       tests of Hypothesis;   corpus_keeper   their counter-examples
-    results           what each test came to
-    run_recorder      what was measured;     baseline_keeper, history_writer, html_writer, exporting   where it goes
+    results           what each test came to, for all who tell of it
+    run_recorder, history_writer, html_writer, exporting   who writes or sends that; `files` registers them
+    baseline_keeper   what is recorded for later runs
     ci_reporter, terminal_summary, progress_bar, unfinished   what people are told
     distribution, scheduling, interim, worker_count, exclusive   xdist: who runs what, and how workers talk
-    correcting        Holm's correction;     rejudging   a stored record in the place of a model;   releasing   memory
+    ranks             the processes of a launcher: one judges, the others serve it
+    correcting        Holm's correction;     rejudging   a stored record in the place of a model
+    releasing         memory of failed tests;   termination   SIGTERM
 
 Together with `plugin`, `options`, `fixtures` and `markers` all that knows pytest.
 """

@@ -16,6 +16,7 @@ from pytest_llm.errors import MisuseError
 from pytest_llm.models import checkpoint_files
 from pytest_llm.models.checkpoint_files import check_folder
 from pytest_llm.models.loading import load_model
+from pytest_llm.transformer.weights import index
 from pytest_llm.transformer.weights.index import INDEX
 
 
@@ -110,6 +111,14 @@ def test_a_file_that_is_read_whole_is_bounded(folder: Path, monkeypatch: pytest.
     with pytest.raises(
         MisuseError, match=r"tokenizer\.json in .* has 2 MiB; of a file that is read whole 1 MiB are accepted"
     ):
+        load_model(folder, device="cpu")
+
+
+def test_an_index_is_bounded_by_itself(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is read before the folder is looked through: it says which files belong to it."""
+    monkeypatch.setattr(index, "MOST_BYTES", 100)
+    (folder / INDEX).write_text(f'{{"weight_map": {{}}}}{" " * 100}')
+    with pytest.raises(MisuseError, match=r"does not say in which file .*: it has 118 bytes; 100 are accepted"):
         load_model(folder, device="cpu")
 
 

@@ -11,8 +11,9 @@ from xml.etree import ElementTree
 import pytest
 
 from pytest_llm.errors import MisuseError
+from pytest_llm.rating import label_studio
 from pytest_llm.rating.answers import Answer
-from pytest_llm.rating.label_studio import answers_of, configuration, tasks_of
+from pytest_llm.rating.label_studio import answers_of, configuration, read_export, tasks_of
 from pytest_llm.rating.sheet import Sheet
 from tests.rating.sheets import IDS, PAIRS, SCORED
 
@@ -154,3 +155,20 @@ OFF = [{"type": "rating", "value": {"rating": 6}}]
 def test_what_cannot_be_an_answer_is_refused(sheet: Sheet, tasks: Any, message: str) -> None:
     with pytest.raises(MisuseError, match=message):
         answers_of(tasks, sheet)
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ('[{"id": 1, "id": 2}]', "'id' stands twice in one object"),
+        ("[NaN]", "NaN is no number"),
+        ("[" + " " * 100 + "]", "it has 102 bytes; 100 are accepted"),
+    ],
+)
+def test_a_file_that_says_two_things_or_too_much_is_no_export(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, why: str
+) -> None:
+    monkeypatch.setattr(label_studio, "MOST_BYTES", 100)
+    (tmp_path / "export.json").write_text(content)
+    with pytest.raises(MisuseError, match=f"cannot be read as JSON: {why}"):
+        read_export(tmp_path / "export.json", SCORED)

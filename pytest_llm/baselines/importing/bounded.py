@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from pytest_llm.errors import MisuseError
+from pytest_llm.storage.strict_json import parsed
 
 LARGEST_FILE = 2**31
 LARGEST_PART = 2**27
@@ -56,10 +56,9 @@ def json_object(place: str, raw: bytes) -> dict[str, Any]:
         MisuseError: it is none, or cut off.
     """
     try:
-        found = json.loads(raw.decode("utf-8"))
-    except (ValueError, RecursionError) as error:
-        why = error.msg if isinstance(error, json.JSONDecodeError) else f"{type(error).__name__}: {error}"
-        raise MisuseError(f"{place} is not JSON, or is cut off: {why:.200}") from None
+        found = parsed(raw, finite=False)
+    except ValueError as error:
+        raise MisuseError(f"{place} is not JSON, or is cut off: {error!s:.200}") from None
     if not isinstance(found, dict):
         raise MisuseError(f"{place} is a {type(found).__name__}; expected an object")
     return found

@@ -11,12 +11,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from pytest_llm.errors import MisuseError
+from pytest_llm.storage.strict_json import read_bounded
 from pytest_llm.transformer import architectures
 from pytest_llm.transformer.config import Config
 from pytest_llm.transformer.decoder import Decoder
 from pytest_llm.transformer.encoder import Encoder
 from pytest_llm.transformer.encoder_decoder import EncoderDecoder
-from pytest_llm.transformer.weights.index import shards
+from pytest_llm.transformer.weights.index import MOST_BYTES, shards
 from pytest_llm.transformer.weights.names import filled
 from pytest_llm.transformer.weights.published import from_published
 
@@ -65,7 +66,7 @@ def is_ours(folder: Path) -> bool:
 
 def _stated(folder: Path) -> dict[str, Any]:
     try:
-        stated = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        stated = json.loads(read_bounded(folder / "config.json", MOST_BYTES).decode("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise MisuseError(f"no configuration in {str(folder)!r}: {error}") from None
     if not isinstance(stated, dict):

@@ -6,7 +6,10 @@ import json
 from pathlib import Path
 
 from pytest_llm.errors import MisuseError
+from pytest_llm.storage.strict_json import read_bounded
 
+MOST_BYTES = 256 * 2**20
+"""Of a checkpoint's file that is read whole; the largest vocabularies in use take 35 MB."""
 INDEX = "model.safetensors.index.json"
 
 
@@ -20,7 +23,7 @@ def shards(folder: Path) -> set[str]:
     if not index.is_file():
         return {"model.safetensors"}
     try:
-        names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        names = set(json.loads(read_bounded(index, MOST_BYTES).decode("utf-8"))["weight_map"].values())
     except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
         raise MisuseError(f"{str(index)!r} does not say in which file each tensor is (weight_map): {error}") from None
     for name in names:

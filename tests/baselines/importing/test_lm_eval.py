@@ -201,5 +201,5 @@ def test_a_file_that_is_cut_off_is_refused(tmp_path: Path) -> None:
         with pytest.raises(MisuseError, match=r"is empty|is not JSON, or is cut off"):
             import_baseline(cut, "acc")
     cut.write_bytes(b"[" * 100_000)
-    with pytest.raises(MisuseError, match="is not JSON, or is cut off: RecursionError"):
+    with pytest.raises(MisuseError, match=r"is not JSON, or is cut off: .* nested too deeply"):
         import_baseline(cut, "acc")

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_llm.errors import MetricWarning, MisuseError
+from pytest_llm.errors import MisuseError
 
 if TYPE_CHECKING:
     from pytest_llm.adversarial.corpus import Entry, State
@@ -31,7 +30,11 @@ class CorpusOfTest:
     changes: dict[str, Entry] = field(default_factory=dict)
     """By id what would be written: new entries, and those whose state is another one now."""
     counts: Counter[str] = field(default_factory=Counter)
-    """How many were known, held, were accepted, returned, were stale."""
+    """How many were known, held, were accepted, returned."""
+    tried: set[str] = field(default_factory=set)
+    """The ids of those that could be tried."""
+    left: dict[str, str] = field(default_factory=dict)
+    """By id why one could not be tried, where it was asked for."""
     failing: set[str] = field(default_factory=set)
     """The ids of those that failed, at least once."""
     unkept: list[str] = field(default_factory=list)
@@ -43,22 +46,26 @@ class CorpusOfTest:
         """Those of one relation; by default of a test of Hypothesis."""
         return tuple(entry for entry in self.entries if entry.relation == relation)
 
-    def usable(self, relation: str = "") -> list[Entry]:
-        """Those whose input can be made. Of others it is said that they are stale."""
+    def usable(self, relation: str = "", texts: Container[str] | None = None) -> list[Entry]:
+        """Those whose input can be made, and of whose texts these are; None: no matter of which."""
         fit = []
         for entry in self.of(relation):
             try:
                 entry.input  # noqa: B018  # it is made, or refused
             except MisuseError as error:
-                self.stale(entry, str(error))
-            else:
+                self.left[entry.id] = str(error)
+                continue
+            if texts is None or entry.text in texts:
                 fit.append(entry)
+            else:
+                self.left[entry.id] = "its text is no longer among the data"
+        self.tried.update(entry.id for entry in fit)
         return fit
 
-    def stale(self, entry: Entry, why: str) -> None:
-        """Take down that an entry was not tried, and say so."""
-        self.counts["stale"] += 1
-        warnings.warn(MetricWarning(f"{self.path.name}: {entry.id} is stale, and was not tried: {why}"), stacklevel=3)
+    @property
+    def stale(self) -> dict[str, str]:
+        """By id why an entry was tried nowhere in the test, which may look at several data sets: known when it has ended."""
+        return {name: why for name, why in self.left.items() if name not in self.tried}
 
     def known(self, relation: str = "") -> tuple[Entry, ...]:
         """Those that may fail."""

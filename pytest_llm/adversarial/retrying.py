@@ -31,11 +31,11 @@ class Retried:
 def retried(model: AnyModel, examples: Sequence[Example], relation: Relation, corpus: CorpusOfTest) -> Retried:
     """Ask about all stored counter-examples of a relation at once.
 
-    One that does not do what it did is asked about by itself, as when it was found, and that counts. An entry whose text is no
-    longer among the examples is stale, which is said.
+    One that does not do what it did is asked about by itself, as when it was found, and that counts. An entry whose text is not
+    among the examples is left.
     """
     own = {example.text: example for example in examples}
-    entries = [entry for entry in corpus.usable(relation.name) if _is_among(entry, own, corpus)]
+    entries = corpus.usable(relation.name, own)
     if not entries:
         return Retried(None, {})
     relation = relation.fitted(examples)
@@ -87,10 +87,3 @@ def keep(attacks: Iterable[Attack], relation: Relation, corpus: CorpusOfTest) ->
         entry = Entry(corpus.test, found.script.text, found.script.edits, relation.name, observed=observed, model=model)
         if entry.is_short and entry.id not in stored:
             corpus.found(entry)
-
-
-def _is_among(entry: Entry, own: dict[str, Example], corpus: CorpusOfTest) -> bool:
-    if entry.text in own:
-        return True
-    corpus.stale(entry, "its text is no longer among the data")
-    return False

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_llm.adversarial.current_corpus import CorpusOfTest, on_corpus
-from pytest_llm.errors import MisuseError
+from pytest_llm.errors import MetricWarning, MisuseError
 from pytest_llm.reports.properties import COUNTER_EXAMPLES
 
 if TYPE_CHECKING:
@@ -67,10 +67,16 @@ class CorpusKeeper:
         made: list[CorpusOfTest] = []
         with on_corpus(partial(self._corpus_of, item, made)):
             try:
-                return (yield)
+                result = yield
+                stale = made[0].stale if made else {}
+                if stale:
+                    made[0].counts["stale"] = len(stale)
             finally:
                 if made:
                     self._take_down(item, made[0])
+        for name, why in stale.items():
+            item.warn(MetricWarning(f"{made[0].path.name}: {name} is stale, and was not tried: {why}"))
+        return result
 
     def _corpus_of(self, item: pytest.Item, made: list[CorpusOfTest]) -> CorpusOfTest:
         from pytest_llm.adversarial.corpus import corpus_file

@@ -16,10 +16,7 @@ CALLS = {"torch.load", "np.load", "numpy.load", "eval", "exec", "yaml.load", "np
 TABLES = {"csv.writer", "csv.DictWriter", "to_csv", "to_excel"}
 
 ALLOWED = {
-    **{
-        (f"inference/cluster/{module}.py", "pickle"): "to and from actors that we started, which run our code"
-        for module in ("pool", "seat", "sending")
-    },
+    ("inference/cluster/sending.py", "pickle"): "to and from actors that we started, which run our code",
     (
         "inference/processes.py",
         "multiprocessing.reduction",

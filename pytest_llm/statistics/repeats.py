@@ -33,11 +33,18 @@ class Noise:
     def __post_init__(self) -> None:
         if len(self.values) < FEWEST_RUNS or not all(math.isfinite(value) for value in self.values):
             raise MisuseError(f"runs {self.values}: expected at least {FEWEST_RUNS} finite values of one model")
+        if not math.isfinite(self.deviation()):
+            raise MisuseError(f"runs {self.values}: they are further apart than numbers reach")
 
     def deviation(self, scale: Scale = "linear") -> float:
         """Their standard deviation; on the scale "log" that of their logarithms."""
         values = np.log(self.values) if scale == "log" else np.array(self.values)
-        return 0.0 if len(set(self.values)) == 1 else float(values.std(ddof=1))
+        if len(set(self.values)) == 1:
+            return 0.0
+        _, exponent = math.frexp(
+            float(np.abs(values).max())
+        )  # near one their squares stay in range, and no bit is lost
+        return float(np.ldexp(values, -exponent).std(ddof=1)) * 2.0 ** (exponent - 1) * 2
 
     def reach(self, alpha: float, scale: Scale) -> float:
         """The drop, on that scale, that an unchanged model exceeds with probability alpha from one run to another."""

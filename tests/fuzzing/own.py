@@ -24,7 +24,7 @@ from pytest_llm.adversarial.edit import Edit
 from pytest_llm.adversarial.perturbations.length import Context
 from pytest_llm.adversarial.perturbations.prompt import PromptFormat
 from pytest_llm.baselines import files as baselines
-from pytest_llm.baselines.baseline import as_baseline
+from pytest_llm.baselines.baseline import Baseline, as_baseline
 from pytest_llm.data import stored_reference
 from pytest_llm.data.provenance import Identity
 from pytest_llm.data.ratings import read_preferences, read_ratings
@@ -107,6 +107,12 @@ def _of_entry(content: dict[str, Any]) -> Mapping[str, Any]:
     content = {**content, "id": dataclasses.replace(entry, edits=edits, given=content.get("given", {})).id}
     content.pop("checksum", None)
     return {**content, "checksum": corpus._checksum(content)}
+
+
+def _read_baseline(path: Path) -> Baseline:
+    """What was recorded has no order, and is written by name."""
+    found = baselines.read(path)
+    return dataclasses.replace(found, recorded=dict(sorted(found.recorded.items())))
 
 
 def _arrays(path: Path) -> object:
@@ -294,7 +300,7 @@ PARSERS: dict[str, Parser] = {
         names_file=False,
     ),
     "baseline": Parser(
-        _resealed(_of_arrays, baselines.read), lambda: [encoded(json.loads(_baseline()[0])).encode()], "it.json",
+        _resealed(_of_arrays, _read_baseline), lambda: [encoded(json.loads(_baseline()[0])).encode()], "it.json",
         beside=lambda: {"it.npz": _baseline()[1]},
         write=lambda value: encoded(json.loads(baselines.encoded(value)[0])).encode(),
     ),

@@ -43,3 +43,14 @@ def test_equal_runs_have_none() -> None:
 def test_what_has_no_deviation_is_refused(values: tuple[float, ...]) -> None:
     with pytest.raises(MisuseError, match="expected at least 2 finite values"):
         Noise(values)
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1.0, 3e-7, 1e300])
+def test_the_size_of_the_values_does_not_matter(scale: float) -> None:
+    values = [20 * scale, 20.5 * scale, 21.5 * scale]
+    assert Noise(tuple(values)).deviation() / scale == pytest.approx(np.std([20, 20.5, 21.5], ddof=1))
+
+
+def test_runs_further_apart_than_numbers_reach_are_refused() -> None:
+    with pytest.raises(MisuseError, match="further apart than numbers reach"):
+        Noise((1.7e308, -1.7e308))

@@ -55,6 +55,8 @@ def _placed(config: pytest.Config, device: str) -> dict[str, Any]:
     """Where a model goes, and of which type its weights are."""
     spread = config.getoption("llm_device_map")
     where = {"device": device} if spread is None else {"device_map": spread}
+    if spread is not None and config.getoption("llm_engine") == "ray":
+        where = {"device": "cpu"}  # the actors spread theirs, over GPUs that are to be free
     return {**where, "dtype": config.getoption("llm_dtype")}
 
 

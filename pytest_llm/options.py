@@ -28,7 +28,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--llm-device-map",
         metavar="MAP",
         help="auto: spread the model over all GPUs, then the host's memory, then the disk, in the place of --llm-device; or "
-        "another word of accelerate's; needs the extra [accelerate]",
+        "another word of accelerate's; with --llm-engine ray each actor does so with its own. Needs the extra [accelerate]",
     )
     group.addoption(
         "--llm-dtype",

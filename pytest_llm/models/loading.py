@@ -35,7 +35,7 @@ from pytest_llm.models.language_model import (
     WindowedModel,
 )
 from pytest_llm.models.origin import Origin
-from pytest_llm.models.placement import DeviceMap, spreading
+from pytest_llm.models.placement import DeviceMap, devices_of, spreading
 from pytest_llm.models.recorded import RecordedModel
 from pytest_llm.replaying import replaying
 from pytest_llm.transformer.config import Config
@@ -131,7 +131,7 @@ def load_model(
     path = checkpoint_at(str(source))
     model = _loaded(source, path, place, dtype, spread, trust_remote_code, allow_pickle)
     there = path is not None and Path(source).expanduser().exists()
-    if not spread:
+    if not spread or not devices_of(model.module):
         model.origin = Origin(str(path if there else source), dtype, trust_remote_code, allow_pickle)
     return model
 

@@ -56,7 +56,43 @@ def spreading(
         return {}
     if device != "auto":
         raise MisuseError(f"device={device!r} and device_map={device_map!r}: give one of them")
-    if importlib.util.find_spec("accelerate") is None:
-        raise MisuseError("device_map needs accelerate: pip install 'pytest-llm-regression[accelerate]'")
+    _refuse_without_accelerate()
     wanted = device_map if isinstance(device_map, str) else dict(device_map)
     return {"device_map": wanted} | ({} if max_memory is None else {"max_memory": dict(max_memory)})
+
+
+def spread(module: Any, device_map: str) -> None:
+    """Spread a model of `transformers` that is in memory over all devices of this process, as loading it with `device_map` would.
+
+    Raises:
+        MisuseError: they have no room for it, it is no such model, or accelerate is not installed.
+    """
+    if not hasattr(module, "_no_split_modules"):
+        raise MisuseError(
+            f"{type(module).__name__} is no model of transformers, and goes to one device: leave device_map out"
+        )
+    _refuse_without_accelerate()
+    from accelerate import dispatch_model, infer_auto_device_map
+    from accelerate.utils import get_balanced_memory, get_max_memory
+
+    whole = list(module._no_split_modules or ())
+    if device_map == "sequential":
+        most = get_max_memory()
+    else:
+        low_zero = device_map == "balanced_low_0"
+        most = get_balanced_memory(module, dtype=module.dtype, low_zero=low_zero, no_split_module_classes=whole)
+    parts = infer_auto_device_map(module, max_memory=most, dtype=module.dtype, no_split_module_classes=whole)
+    if "disk" in parts.values():
+        room = ", ".join(f"{device}: {size / 2**30:.3g} GiB" for device, size in most.items())
+        raise MisuseError(
+            f"the devices have no room for {type(module).__name__} ({room}): more GPUs for each actor, or a smaller dtype"
+        )
+    if len(set(parts.values())) == 1:
+        module.to(next(iter(parts.values())))
+        return
+    dispatch_model(module, parts, skip_keys=module._skip_keys_device_placement)
+
+
+def _refuse_without_accelerate() -> None:
+    if importlib.util.find_spec("accelerate") is None:
+        raise MisuseError("device_map needs accelerate: pip install 'pytest-llm-regression[accelerate]'")

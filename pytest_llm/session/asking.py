@@ -224,6 +224,7 @@ def _cluster(config: pytest.Config) -> Cluster | None:
     from pytest_llm.inference.cluster.settings import Cluster
     from pytest_llm.inference.engine import Engine
 
+    given["device_map"] = config.getoption("llm_device_map")
     try:
         return Engine(processes=config.getoption("llm_processes"), cluster=Cluster(**given)).cluster
     except MisuseError as error:

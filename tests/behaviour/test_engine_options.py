@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
+
+from pytest_llm.fixtures import _placed
 
 COUNTING = """
     import math, os
@@ -72,10 +77,21 @@ def test_a_number_that_is_none_is_a_usage_error(pytester: pytest.Pytester, given
 
 
 @pytest.mark.parametrize(
+    ("engine", "where"),
+    [("local", {"device_map": "auto"}), ("ranks", {"device_map": "auto"}), ("ray", {"device": "cpu"})],
+)
+def test_where_actors_spread_the_model_this_process_leaves_gpus_alone(engine: str, where: dict[str, str]) -> None:
+    given = {"llm_device_map": "auto", "llm_engine": engine, "llm_dtype": "bfloat16"}
+    config: Any = SimpleNamespace(getoption=given.__getitem__)
+    assert _placed(config, "cuda:0") == {**where, "dtype": "bfloat16"}
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--llm-ray-gpus=1"], "--llm-ray-gpus says something of --llm-engine ray: give that too"),
         (["--llm-engine=ray", "--llm-ray-actors=0"], "--llm-engine ray: actors=0: expected a whole number, at least 1"),
+        (["--llm-engine=ray", "--llm-device-map=gpus"], "--llm-engine ray: device_map='gpus': expected one of 'auto'"),
         (["--llm-engine=ray", "--llm-processes=2"], "--llm-engine ray: the actors of a cluster are its processes"),
         (["--llm-engine=ray", "--llm-ray-address=local", "-n1"], "each worker of -n would start a cluster of its own"),
     ],

@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from pytest_llm import MisuseError, load_model, measure
 from pytest_llm.inference.engine import Engine
 from pytest_llm.inference.memo import remembering
 from pytest_llm.models.checkpoint import Checkpoint
 from pytest_llm.models.placement import device_of, devices_of
+from pytest_llm.models.placement import spread as spread_out
 from pytest_llm.models.size import in_memory, parameters
 from pytest_llm.tasks.decoding import Decoding
 
@@ -96,6 +98,44 @@ def test_it_is_not_sent_elsewhere_and_its_parameters_are_not_counted() -> None:
     with pytest.raises(MisuseError, match="load it on one device"):
         parameters(model)
     assert sum(in_memory(model).values()) < sum(in_memory(load_model("tiny-decoder", device="cpu")).values())
+
+
+def test_one_that_is_in_memory_is_spread_by_layers(monkeypatch: pytest.MonkeyPatch) -> None:
+    import accelerate
+
+    parts = {part: int(part > "model.layers.1") for part in (*PARTS, "lm_head")}  # of GPUs, which are not here
+    asked: list[Any] = []
+    given: list[Any] = []
+    monkeypatch.setattr(accelerate, "infer_auto_device_map", lambda module, **how: (asked.append(how), parts)[1])  # type: ignore[func-returns-value]
+    monkeypatch.setattr(accelerate, "dispatch_model", lambda *what, **how: given.append((*what, how)))
+    model: Any = load_model("tiny-decoder", device="cpu")
+    spread_out(model.module, "auto")
+    assert given == [(model.module, parts, {"skip_keys": model.module._skip_keys_device_placement})]
+    (how,) = asked
+    assert how["no_split_module_classes"] == ["LlamaDecoderLayer"]
+    assert how["dtype"] == torch.float32
+    assert how["max_memory"].keys() == {"cpu"}
+
+
+@pytest.mark.parametrize("word", ["auto", "balanced", "balanced_low_0", "sequential"])
+def test_where_all_of_it_fits_it_stays_in_one_place(plain: Any, word: str) -> None:
+    model: Any = load_model("tiny-decoder", device="cpu")
+    spread_out(model.module, word)
+    assert devices_of(model.module) == []
+    assert model.cache_key() == plain.cache_key()
+
+
+def test_where_it_does_not_fit_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    import accelerate
+
+    model: Any = load_model("tiny-decoder", device="cpu")
+    monkeypatch.setattr(accelerate.utils, "get_max_memory", lambda: {"cpu": 2**19})
+    with pytest.raises(
+        MisuseError, match=r"no room for LlamaForCausalLM \(cpu: 0.000488 GiB\): more GPUs for each actor"
+    ):
+        spread_out(model.module, "sequential")
+    with pytest.raises(MisuseError, match="Linear is no model of transformers"):
+        spread_out(torch.nn.Linear(1, 1), "auto")
 
 
 @pytest.mark.parametrize(

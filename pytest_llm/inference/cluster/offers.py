@@ -82,8 +82,8 @@ def _offer(model: Any) -> Offer:
     parts = getattr(getattr(model, "module", None), "hf_device_map", None) or {}
     if len(set(parts.values())) > 1:
         raise MisuseError(
-            "a model that was loaded with device_map lies on several devices, and an actor computes on one: ask it here, or "
-            "let a launcher's ranks share the work (--llm-engine ranks)"
+            "a model that lies on several devices here (device_map) cannot be compared with what actors load: load it with "
+            "device='cpu', and let each actor spread its own: Cluster(gpus=2), or --llm-ray-gpus 2"
         )
     key, origin = placeless_key(model), getattr(model, "origin", None)
     if origin is not None:

@@ -212,7 +212,7 @@ class Pool:
         while len(self._places) < wanted:
             cluster = self.cluster
             kind = self._ray.remote(num_cpus=cluster.cpus, num_gpus=cluster.gpus, scheduling_strategy="SPREAD")(Seat)
-            actor = kind.remote(cluster.cpus, bool(cluster.gpus), self._agreement.agree)
+            actor = kind.remote(cluster.cpus, bool(cluster.gpus), self._agreement.agree, cluster.spread)
             place = _Place(actor)
             self._places.append(place)
             self._call(place, _Call(question, done=partial(self._placed, place)), actor.environment.remote())

@@ -40,10 +40,11 @@ class Seat:
         threads: how many it computes with.
         on_gpu: whether its models go to the GPU that it was given.
         agree: what decides for all of them which kernel multiplies (`models.linear_kernels`).
+        spread: how models are spread over its devices, by a word of accelerate; None: they go to one.
     """
 
-    def __init__(self, threads: int, on_gpu: bool, agree: Callable[[Any, Any], Any]) -> None:
-        self._threads, self._on_gpu, self._agree = threads, on_gpu, agree
+    def __init__(self, threads: int, on_gpu: bool, agree: Callable[[Any, Any], Any], spread: str | None = None) -> None:
+        self._threads, self._on_gpu, self._agree, self._spread = threads, on_gpu, agree, spread
         self._models: dict[str, Any] = {}
 
     def environment(self) -> bytes:
@@ -63,25 +64,27 @@ class Seat:
         while len(self._models) >= MOST_HELD:
             del self._models[next(iter(self._models))]
         try:
-            model = self._made(given)
+            model = self._made(key, given)
         except Exception as error:
             from pytest_llm.models.memory import is_out_of_memory
 
             if not self._models or not any(is_out_of_memory(one) for one in (error, error.__cause__) if one):
                 raise
             self._models.clear()
-            model = self._made(given)
-        place = ""
-        if placeless_key(model) == key:
-            if hasattr(model, "module"):
-                self._settle(model)
-            self._models[name], place = model, place_of(model)
-        return Held(tuple(self._models), place)
+            model = self._made(key, given)
+        if model is None:
+            return Held(tuple(self._models), "")
+        self._models[name] = model
+        return Held(tuple(self._models), place_of(model))
 
-    def _made(self, given: Origin | Sent) -> Any:
-        if isinstance(given, Sent):
-            return unpacked_model(given)
-        return given.load(device="cpu")
+    def _made(self, key: str | None, given: Origin | Sent) -> Any:
+        """The model, where it computes; None if its key is another one."""
+        model = unpacked_model(given) if isinstance(given, Sent) else given.load(device="cpu")
+        if placeless_key(model) != key:
+            return None
+        if hasattr(model, "module"):
+            self._settle(model)
+        return model
 
     def _settle(self, model: Any) -> None:
         """Put the model where it computes."""
@@ -91,7 +94,11 @@ class Seat:
 
         linear_kernels.agree = self._agree
         torch.set_num_threads(self._threads)  # loading may have set it
-        if self._on_gpu:
+        if self._spread is not None:
+            from pytest_llm.models.placement import spread
+
+            spread(model.module, self._spread)
+        elif self._on_gpu:
             model.module.to("cuda")
 
     def _answer(self, work: bytes, items: bytes, deterministic: bool) -> list[Any]:

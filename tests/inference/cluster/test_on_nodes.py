@@ -65,9 +65,10 @@ def test_a_checkpoint_gives_the_numbers_of_this_process_to_the_last_bit(tiny: Tr
             return measure(tiny, data, "perplexity", engine=engine)
 
     here = measured(Engine(deterministic=True))
-    there = measured(Engine(deterministic=True, cluster=Cluster()))
-    assert np.array_equal(here.statistics, there.statistics)
-    assert here.examples == there.examples
+    for device_map in (None, "auto"):
+        there = measured(Engine(deterministic=True, cluster=Cluster(actors=2, device_map=device_map)))
+        assert np.array_equal(here.statistics, there.statistics)
+        assert here.examples == there.examples
     together = measured(ON_NODES)
     # other texts in a batch: as between two local plans
     assert together.statistics == pytest.approx(measured(Engine()).statistics, rel=1e-6)

@@ -19,7 +19,7 @@ from pytest_llm.inference.cluster.settings import Cluster
 from pytest_llm.inference.engine import Engine, ask, current_engine, using
 from pytest_llm.inference.measure import measure
 from pytest_llm.inference.memo import remembered, remembering, text_of
-from pytest_llm.models import loading
+from pytest_llm.models import loading, placement
 from pytest_llm.models.transformers_model import TransformersModel
 from tests.inference.cluster.fake_ray import Died, FakeRay
 from tests.stub_models import UniformModel
@@ -341,8 +341,21 @@ def test_a_model_that_does_not_arrive_as_it_left_is_refused(ray: FakeRay, monkey
     assert ray.killed  # nobody asks it again
 
 
+def test_actors_spread_their_models_and_give_the_same_numbers(ray: FakeRay, monkeypatch: pytest.MonkeyPatch) -> None:
+    spread: list[str] = []
+    monkeypatch.setattr(placement, "spread", lambda module, word: spread.append(word))
+    model: Any = loading.load_model("tiny-decoder", device="cpu")
+    texts = ["It is a truth universally acknowledged", "that a single man"]
+    on_cluster = Engine(deterministic=True, cluster=Cluster(device_map="auto"))
+    here, there = (measure(model, texts, "perplexity", engine=one) for one in (Engine(deterministic=True), on_cluster))
+    assert there.statistics.tobytes() == here.statistics.tobytes()
+    assert spread == ["auto"] * len(ray.actors)
+
+
 def test_a_model_on_several_devices_is_refused(ray: FakeRay) -> None:
     model = UniformModel()
     vars(model)["module"] = SimpleNamespace(hf_device_map={"embed": 0, "layers": 1})
-    with pytest.raises(MisuseError, match="lies on several devices, and an actor computes on one"):
+    with pytest.raises(
+        MisuseError, match=r"load it with device='cpu', and let each actor spread its own: Cluster\(gpus=2\)"
+    ):
         offers._offer(model)

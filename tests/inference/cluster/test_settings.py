@@ -23,12 +23,30 @@ from pytest_llm.inference.cluster import connection
         ({"gpus": 1.5}, "gpus=1.5: expected a share"),
         ({"gpus": float("nan")}, "gpus=nan: expected a share"),
         ({"gpus": float("inf")}, "gpus=inf: expected a share"),
+        (
+            {"device_map": "cuda"},
+            "device_map='cuda': expected one of 'auto', 'balanced', 'balanced_low_0', 'sequential'",
+        ),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(MisuseError) as caught:
         Cluster(**settings)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "spread"),
+    [
+        ({}, None),
+        ({"gpus": 1}, None),
+        ({"gpus": 0.5, "device_map": "sequential"}, "sequential"),
+        ({"gpus": 2}, "auto"),
+        ({"gpus": 2, "device_map": "balanced"}, "balanced"),
+    ],
+)
+def test_an_actor_with_several_gpus_uses_all_of_them(settings: dict[str, Any], spread: str | None) -> None:
+    assert Cluster(**settings).spread == spread
 
 
 def test_an_engine_takes_a_cluster_or_its_address() -> None:

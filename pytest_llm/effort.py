@@ -8,9 +8,11 @@ session nothing is counted. Standard library only: the plugin loads this at star
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import astuple, dataclass, replace
+
+from pytest_llm.binding import bound
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +38,9 @@ _totals: ContextVar[Callable[[], Effort] | None] = ContextVar("pytest_llm_totals
 _before: ContextVar[Effort | None] = ContextVar("pytest_llm_effort_before", default=None)
 
 
-@contextmanager
-def counting(totals: Callable[[], Effort] | None) -> Iterator[None]:
+def counting(totals: Callable[[], Effort] | None) -> AbstractContextManager[None]:
     """Bind what tells the session's totals so far, for the length of a `with` block; None: nothing is counted."""
-    token = _totals.set(totals)
-    try:
-        yield
-    finally:
-        _totals.reset(token)
+    return bound(_totals, totals)
 
 
 @contextmanager
@@ -53,11 +50,8 @@ def working() -> Iterator[None]:
     if totals is None or _before.get() is not None:
         yield
         return
-    token = _before.set(totals())
-    try:
+    with bound(_before, totals()):
         yield
-    finally:
-        _before.reset(token)
 
 
 def spent() -> Effort | None:

@@ -7,11 +7,12 @@ Outside pytest nothing is bound and nothing is recorded. Standard library only: 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from pytest_llm.binding import bound
 from pytest_llm.effort import Effort, spent
 
 if TYPE_CHECKING:
@@ -80,32 +81,20 @@ _listener: ContextVar[Listener | None] = ContextVar("pytest_llm_listener", defau
 def recording() -> Iterator[Recorder]:
     """Bind a fresh recorder for the length of a `with` block."""
     recorder = Recorder(inner=_current.get() is not None)
-    token = _current.set(recorder)
-    try:
+    with bound(_current, recorder):
         yield recorder
-    finally:
-        _current.reset(token)
 
 
-@contextmanager
-def afresh() -> Iterator[None]:
+def afresh() -> AbstractContextManager[None]:
     """For the length of a `with` block nothing is bound, so that the next recording is no inner one."""
-    token = _current.set(None)
-    try:
-        yield
-    finally:
-        _current.reset(token)
+    return bound(_current, None)
 
 
 @contextmanager
 def listening(listener: Listener) -> Iterator[None]:
     """Bind who hears of it, for the length of a `with` block; recordings in it begin anew."""
-    token = _listener.set(listener)
-    try:
-        with afresh():
-            yield
-    finally:
-        _listener.reset(token)
+    with bound(_listener, listener), afresh():
+        yield
 
 
 @contextmanager

@@ -5,10 +5,12 @@ The pytest plugin binds a `Tape` for each test under `--llm-rejudge`; who would 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Protocol
+
+from pytest_llm.binding import bound
 
 if TYPE_CHECKING:
     from pytest_llm.data.example import Example
@@ -46,11 +48,6 @@ def replaying() -> Tape | None:
     return _tape.get()
 
 
-@contextmanager
-def replay(tape: Tape) -> Iterator[None]:
+def replay(tape: Tape) -> AbstractContextManager[None]:
     """Bind a tape for the length of a `with` block."""
-    token = _tape.set(tape)
-    try:
-        yield
-    finally:
-        _tape.reset(token)
+    return bound(_tape, tape)

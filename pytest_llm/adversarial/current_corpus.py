@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Container, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Container
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_llm.binding import bound
 from pytest_llm.errors import MisuseError
 
 if TYPE_CHECKING:
@@ -99,14 +100,9 @@ class CorpusOfTest:
 _current: ContextVar[Callable[[], CorpusOfTest] | None] = ContextVar("pytest_llm_corpus", default=None)
 
 
-@contextmanager
-def on_corpus(corpus: Callable[[], CorpusOfTest]) -> Iterator[None]:
+def on_corpus(corpus: Callable[[], CorpusOfTest]) -> AbstractContextManager[None]:
     """Bind the test's corpus for the length of a `with` block; it is read when a test first asks for it."""
-    token = _current.set(corpus)
-    try:
-        yield
-    finally:
-        _current.reset(token)
+    return bound(_current, corpus)
 
 
 def current_corpus() -> CorpusOfTest | None:

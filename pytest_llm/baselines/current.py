@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from pytest_llm.binding import bound
 
 if TYPE_CHECKING:
     from pytest_llm.baselines.shelf import Shelf
@@ -17,14 +19,9 @@ UPDATES: tuple[Update, ...] = ("missing", "changed", "all")
 _current: ContextVar[Callable[[], Shelf] | None] = ContextVar("pytest_llm_shelf", default=None)
 
 
-@contextmanager
-def on_shelf(shelf: Callable[[], Shelf]) -> Iterator[None]:
+def on_shelf(shelf: Callable[[], Shelf]) -> AbstractContextManager[None]:
     """Bind the shelf for the length of a `with` block; it is made when a test first asks for it."""
-    token = _current.set(shelf)
-    try:
-        yield
-    finally:
-        _current.reset(token)
+    return bound(_current, shelf)
 
 
 def current_shelf() -> Shelf | None:

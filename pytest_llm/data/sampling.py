@@ -7,11 +7,12 @@ or moved, and a larger part contains a smaller one.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+from pytest_llm.binding import bound
 from pytest_llm.errors import MisuseError
 
 
@@ -57,14 +58,9 @@ def parse_sample(text: str, seed: int = 0) -> Sample:
 _current: ContextVar[Sample | None] = ContextVar("pytest_llm_sample", default=None)
 
 
-@contextmanager
-def sampling(sample: Sample | None) -> Iterator[None]:
+def sampling(sample: Sample | None) -> AbstractContextManager[None]:
     """Bind how much data is used, for the length of a `with` block; None: all of it."""
-    token = _current.set(sample)
-    try:
-        yield
-    finally:
-        _current.reset(token)
+    return bound(_current, sample)
 
 
 def current_sample() -> Sample | None:

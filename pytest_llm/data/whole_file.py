@@ -13,6 +13,8 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
+from pytest_llm.binding import bound
+
 PART = ".pytest-llm.part"
 """What a file is called until it is whole. Who is killed leaves one in a folder at most, which the next writer removes."""
 _TRIES, _PAUSE = 1000, 0.01
@@ -55,12 +57,8 @@ def locked(folder: Path) -> Iterator[bool]:
     if place in _held.get():
         yield True
         return
-    with _lock(place) as got:
-        token = _held.set(_held.get() | {place} if got else _held.get())
-        try:
-            yield got
-        finally:
-            _held.reset(token)
+    with _lock(place) as got, bound(_held, _held.get() | {place} if got else _held.get()):
+        yield got
 
 
 @contextmanager

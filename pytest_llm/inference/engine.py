@@ -15,6 +15,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
+from pytest_llm.binding import bound
 from pytest_llm.errors import MisuseError
 from pytest_llm.inference.cluster.settings import Cluster
 
@@ -102,11 +103,8 @@ def using(engine: Engine | None) -> Iterator[None]:
         return
     if not isinstance(engine, Engine):
         raise MisuseError(f"engine={engine!r}: expected an Engine, such as Engine(deterministic=True)")
-    token = _current.set(engine)
-    try:
+    with bound(_current, engine):
         yield
-    finally:
-        _current.reset(token)
 
 
 def ask(model: Any, method: str, items: Sequence[Any], **settings: Any) -> list[Any]:

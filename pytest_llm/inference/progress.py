@@ -11,6 +11,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Protocol
 
+from pytest_llm.binding import bound
+
 
 @dataclass
 class Progress:
@@ -42,14 +44,9 @@ _shower: ContextVar[Shower | None] = ContextVar("pytest_llm_progress_shower", de
 _current: ContextVar[Progress | None] = ContextVar("pytest_llm_progress", default=None)
 
 
-@contextmanager
-def shown_by(shower: Shower) -> Iterator[None]:
+def shown_by(shower: Shower) -> AbstractContextManager[None]:
     """Bind who shows it, for the length of a `with` block."""
-    token = _shower.set(shower)
-    try:
-        yield
-    finally:
-        _shower.reset(token)
+    return bound(_shower, shower)
 
 
 @contextmanager
@@ -60,12 +57,8 @@ def measuring(metric: str, total: int | None) -> Iterator[None]:
         yield
         return
     progress = Progress(metric, total)
-    token = _current.set(progress)
-    try:
-        with shower(progress):
-            yield
-    finally:
-        _current.reset(token)
+    with bound(_current, progress), shower(progress):
+        yield
 
 
 def asking_about(count: int) -> None:

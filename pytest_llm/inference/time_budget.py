@@ -11,11 +11,12 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from pytest_llm.binding import bound
 from pytest_llm.errors import BudgetError, MisuseError
 
 TimeBudget: TypeAlias = str | float
@@ -81,22 +82,13 @@ def spending(amount: TimeBudget | None) -> Iterator[None]:
         yield
         return
     ends = () if seconds is None else (Deadline(seconds, clock()),)
-    bound, of_each = _bound.set(_bound.get() + ends), _of_each.set(None)
-    try:
+    with bound(_bound, _bound.get() + ends), bound(_of_each, None):
         yield
-    finally:
-        _bound.reset(bound)
-        _of_each.reset(of_each)
 
 
-@contextmanager
-def for_each_assertion(seconds: float | None) -> Iterator[None]:
+def for_each_assertion(seconds: float | None) -> AbstractContextManager[None]:
     """Bind what each assertion gets that says nothing of its own; None: no end."""
-    token = _of_each.set(seconds)
-    try:
-        yield
-    finally:
-        _of_each.reset(token)
+    return bound(_of_each, seconds)
 
 
 def is_limited() -> bool:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 
+from pytest_llm.binding import bound
 from pytest_llm.errors import MisuseError
 
 _MEMORY = re.compile(r"(\d{1,30}(?:\.\d{1,30})?) *([KMGT]i?)?B?", re.IGNORECASE | re.ASCII)
@@ -125,17 +126,12 @@ def worker_number() -> int:
 _computing: ContextVar[int] = ContextVar("pytest_llm_computing", default=0)
 
 
-@contextmanager
-def computing_at_once(workers: int) -> Iterator[None]:
+def computing_at_once(workers: int) -> AbstractContextManager[None]:
     """Say for the length of a `with` block how many xdist workers can ask models at a time, if it may be fewer than all.
 
     Where the tests of one model are on one worker, the others have none of its work, and cores kept for them would be idle.
     """
-    token = _computing.set(workers)
-    try:
-        yield
-    finally:
-        _computing.reset(token)
+    return bound(_computing, workers)
 
 
 def shares() -> int:

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pytest_llm.binding import bound
+
 logger = logging.getLogger(__name__)
 
 SHARE = 0.5
@@ -143,13 +145,12 @@ def keeping(most: int | None) -> Iterator[Shelf]:
     Args:
         most: bytes of all that it keeps; None: as much as there is room for.
     """
-    bound = Shelf(most, Loading(_load, _files, _need, _size, _free))
-    token = _current.set(bound)
+    kept = Shelf(most, Loading(_load, _files, _need, _size, _free))
     try:
-        yield bound
+        with bound(_current, kept):
+            yield kept
     finally:
-        _current.reset(token)
-        bound.clear()
+        kept.clear()
 
 
 def _load(source: str) -> Any:

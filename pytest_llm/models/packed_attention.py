@@ -19,6 +19,7 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
 
+from pytest_llm.binding import bound
 from pytest_llm.models.linear_kernels import is_altered
 from pytest_llm.models.memory import on_device
 from pytest_llm.models.prefix_tree import Pack, Segment
@@ -126,11 +127,8 @@ def read_row(module: Any, tokens: Sequence[int], positions: torch.Tensor, attent
     """The last hidden states `[rows, width]` of tokens that stand in one row."""
     device = module.get_input_embeddings().weight.device
     row = on_device(torch.tensor([tokens]), device)
-    token = _reading.set(attention)
-    try:
+    with bound(_reading, attention):
         read = module.base_model(input_ids=row, position_ids=on_device(positions[None], device), use_cache=False)
-    finally:
-        _reading.reset(token)
     hidden: torch.Tensor = read.last_hidden_state[0]
     return hidden
 

@@ -5,11 +5,11 @@ The plugin binds what `--llm-stop` says for the length of a session; an assertio
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from typing import Literal, TypeAlias
 
+from pytest_llm.binding import bound
 from pytest_llm.errors import MisuseError
 
 EarlyStop: TypeAlias = Literal["off", "certain", "sequential"]
@@ -20,14 +20,9 @@ MODES: tuple[EarlyStop, ...] = ("off", "certain", "sequential")
 _current: ContextVar[EarlyStop] = ContextVar("pytest_llm_early_stop", default="off")
 
 
-@contextmanager
-def stopping(mode: EarlyStop) -> Iterator[None]:
+def stopping(mode: EarlyStop) -> AbstractContextManager[None]:
     """Bind a mode for the length of a `with` block."""
-    token = _current.set(mode)
-    try:
-        yield
-    finally:
-        _current.reset(token)
+    return bound(_current, mode)
 
 
 def chosen(early_stop: EarlyStop | None) -> EarlyStop:

@@ -26,6 +26,22 @@ class MisuseError(ValueError):
         return text if text.isprintable() else "".join(map(_printable, text))
 
 
+class TooLongError(MisuseError):
+    """A text that a model cannot read as a whole.
+
+    Args:
+        message: for people.
+        text: what the model was asked about: whoever knows whose text that is names the example.
+    """
+
+    def __init__(self, message: str, text: str) -> None:
+        super().__init__(message)
+        self.text = text
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.args[0], self.text)
+
+
 def _printable(character: str) -> str:
     """No message may take the reader's terminal; no-break spaces may stay."""
     stays = character.isprintable() or (character.isspace() and character >= "\xa0")

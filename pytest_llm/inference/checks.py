@@ -6,14 +6,15 @@ NaN and −∞ pass: they reach the verdict, which fails and says why.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from inspect import Parameter, signature
 from typing import Any
 
 import numpy as np
 
 from pytest_llm.data.example import Example
-from pytest_llm.errors import MisuseError
+from pytest_llm.errors import MisuseError, TooLongError
 from pytest_llm.models.language_model import AnyModel
 from pytest_llm.statistics.jackknife import FloatArray
 
@@ -57,6 +58,22 @@ def _checked(method: str, example: Example, answer: Sequence[float]) -> FloatArr
     if output.ndim != 1 or output.size == 0:
         raise MisuseError(f"{method} returned {answer!r} for {example.label}; expected one log-probability per token")
     return output
+
+
+@contextmanager
+def naming(asked: Iterable[tuple[str, Example]]) -> Iterator[None]:
+    """Say in the error for a text that is too long which example it is of.
+
+    Args:
+        asked: what the model is asked about, each with its example.
+    """
+    try:
+        yield
+    except TooLongError as error:
+        label = next((example.label for text, example in asked if text == error.text), None)
+        if label is None:
+            raise
+        raise MisuseError(f"{label}: {error}") from None
 
 
 def refuse_positive(examples: Sequence[Example], outputs: Sequence[FloatArray]) -> None:

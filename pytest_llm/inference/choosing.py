@@ -10,7 +10,7 @@ import numpy as np
 
 from pytest_llm.data.example import Example
 from pytest_llm.errors import MisuseError
-from pytest_llm.inference.checks import checked_answers, lacking, refuse_positive, takes, truncating
+from pytest_llm.inference.checks import checked_answers, lacking, naming, refuse_positive, takes, truncating
 from pytest_llm.inference.engine import ask
 from pytest_llm.inference.memo import remembered
 from pytest_llm.inference.writing import prompt_of
@@ -58,7 +58,11 @@ def _score_choices(
     model: ConditionalModel, questions: list[tuple[str, str, Example]], settings: Mapping[str, Any]
 ) -> list[Any]:
     about = [example for _, _, example in questions]
-    given = ask(model, "score_pairs", [question[:2] for question in questions], **settings)
+    wholes = (
+        (text, example) for context, choice, example in questions for text in (context.rstrip(), context + choice)
+    )
+    with naming(wholes):
+        given = ask(model, "score_pairs", [question[:2] for question in questions], **settings)
     scores = checked_answers(f"{type(model).__name__}.score_pairs", about, given)
     refuse_positive(about, scores)
     return scores

@@ -13,7 +13,7 @@ import numpy as np
 
 from pytest_llm.data.example import Example
 from pytest_llm.errors import MisuseError
-from pytest_llm.inference.checks import checked_answers, lacking, refuse_positive
+from pytest_llm.inference.checks import checked_answers, lacking, naming, refuse_positive
 from pytest_llm.inference.engine import ask
 from pytest_llm.inference.memo import remembered, text_of
 from pytest_llm.inference.windows import rolling_windows, strided_windows
@@ -110,6 +110,6 @@ def _score_texts(model: LanguageModel, examples: Sequence[Example], request: Sco
         raise MisuseError(
             f"{type(model).__name__} scores whole texts in its own way: stride, max_length and add_bos have no meaning for it"
         )
-    return checked_answers(
-        f"{type(model).__name__}.score", examples, ask(model, "score", [example.text for example in examples])
-    )
+    with naming((example.text, example) for example in examples):
+        answers = ask(model, "score", [example.text for example in examples])
+    return checked_answers(f"{type(model).__name__}.score", examples, answers)

@@ -8,7 +8,7 @@ from typing import Any
 
 from pytest_llm.data.example import Example
 from pytest_llm.errors import MisuseError
-from pytest_llm.inference.checks import lacking
+from pytest_llm.inference.checks import lacking, naming
 from pytest_llm.inference.engine import ask
 from pytest_llm.inference.memo import remembered
 from pytest_llm.models.language_model import AnyModel, GenerativeModel
@@ -34,14 +34,15 @@ def write(model: AnyModel, examples: Sequence[Example], task: Generate) -> list[
     assert isinstance(task.prompt, Prompt)
     prompts = [prompt_of(model, example, task.prompt) for example in examples]
 
-    written = remembered(
-        model,
-        prompts,
-        ("generate", task.decoding),
-        partial(_write, decoding=task.decoding),
-        lambda prompt: prompt,
-        effort=lambda prompt: len(prompt) + _CHARACTERS_PER_TOKEN * task.decoding.max_tokens,
-    )
+    with naming(zip(prompts, examples, strict=True)):
+        written = remembered(
+            model,
+            prompts,
+            ("generate", task.decoding),
+            partial(_write, decoding=task.decoding),
+            lambda prompt: prompt,
+            effort=lambda prompt: len(prompt) + _CHARACTERS_PER_TOKEN * task.decoding.max_tokens,
+        )
     for example, text in zip(examples, written, strict=True):
         if not isinstance(text, str):
             raise MisuseError(f"{type(model).__name__}.generate returned {text!r} for {example.label}; expected a text")

@@ -123,7 +123,9 @@ PARSERS: dict[str, Parser] = {
     ),
     "server_echo": _reply(lambda reply: echo.read(reply, "", _TEXT), _ECHO),
     "server_prompt": _reply(lambda reply: prompt_log_probs.read(reply, "", _TEXT), _PROMPT),
-    "server_text": _reply(lambda reply: read_text(reply, Decoding(max_tokens=1)), _CHAT, {**_ECHO, "usage": _USAGE}),
+    "server_text": _reply(
+        lambda reply: read_text(reply, Decoding(max_tokens=1), _TEXT), _CHAT, {**_ECHO, "usage": _USAGE}
+    ),
     "server_models": _reply(
         lambda reply: (read_facts(reply, None), read_build(reply)),
         {"object": "list", "data": [{"id": "tiny", "object": "model", "owned_by": "vllm", "max_model_len": 64}]},

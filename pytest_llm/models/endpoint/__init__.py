@@ -8,6 +8,7 @@
     echo            log-probabilities of a prompt's tokens, read from a reply
     capabilities    what this server can say, found out once, and held against itself
     writing         a text that goes on, asked for and read
+    too_long        what the context does not hold: said by the server, or seen in what it counts
     endpoint        the model under test
 
 Nothing here is loaded before a model is an address. HTTP is `httpx2`, of the extra [served].

@@ -22,6 +22,7 @@ from pytest_llm.errors import MisuseError
 from pytest_llm.models.endpoint.key import Key
 from pytest_llm.models.endpoint.reading import WrongReply, parsed
 from pytest_llm.models.endpoint.retrying import LONGEST_WAIT, Failure, backoff, is_worth_it, wait_of
+from pytest_llm.models.endpoint.too_long import read_refusal
 
 if TYPE_CHECKING:
     import httpx2
@@ -55,10 +56,12 @@ class Question:
     Args:
         path: behind the address.
         body: what is sent, as JSON; None: nothing (GET).
+        text: what is asked about, as the caller gave it.
     """
 
     path: str
     body: Any = None
+    text: str = ""
 
 
 async def pause(seconds: float) -> None:
@@ -229,9 +232,9 @@ class Client:
             return Failure(f"no answer within {self.patience.seconds:g} s{last}")
         except Exception as error:  # a fault of ours or of a library: its frames hold the key, so they end here
             return Failure(f"asking it failed ({type(error).__name__})")
-        return Failure(
-            failure.reason if not failure.again else f"{failure.reason}, after {tried} tries", status=failure.status
-        )
+        if not failure.again:
+            return failure
+        return Failure(f"{failure.reason}, after {tried} tries", status=failure.status)
 
     async def _once(self, http: httpx2.AsyncClient, question: Question) -> Any:
         """One try.
@@ -308,11 +311,18 @@ def refuse_status(response: httpx2.Response, body: bytes, key: Key) -> None:
         )
     again = is_worth_it(status)
     wait = wait_of(response.headers) if again else None
-    raise Failure(f"HTTP {status}: {said(body, key)}", again=again, wait=wait, status=status)
+    told, words = _error(body, key)
+    too_long = None if key.is_in(body) else read_refusal(status, told, words)
+    raise Failure(f"HTTP {status}: {words}", again=again, wait=wait, status=status, too_long=too_long)
 
 
 def said(body: bytes, key: Key) -> str:
     """The words of an error: the message that the API's errors have, else how the body begins."""
+    return _error(body, key)[1]
+
+
+def _error(body: bytes, key: Key) -> tuple[Any, str]:
+    """An error as JSON, None where it is none, and its words."""
     words: Any = body[:2000].decode("utf-8", "replace")
     try:
         told = parsed(body)
@@ -322,7 +332,7 @@ def said(body: bytes, key: Key) -> str:
         inner = told.get("error", told)
         found = inner.get("message", inner.get("detail")) if isinstance(inner, dict) else inner
         words = words if found is None else found
-    return key.cleaned(words if isinstance(words, str) else str(words)) or "nothing"
+    return told, key.cleaned(words if isinstance(words, str) else str(words)) or "nothing"
 
 
 @contextmanager

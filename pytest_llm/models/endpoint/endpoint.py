@@ -184,7 +184,7 @@ class Endpoint:
         """
         questions = [self._question(prompt, decoding) for prompt in prompts]
         with self._server.said_of_it():
-            return self._server.read(questions, lambda _, reply: read_text(reply, decoding))
+            return self._server.read(questions, lambda place, reply: read_text(reply, decoding, prompts[place]))
 
     def stream(self, prompt: str, decoding: Decoding) -> Generator[str, None, float]:
         """The pieces of the text that follows, each as soon as it is there; one a token where the server sends each by itself.
@@ -219,7 +219,7 @@ class Endpoint:
         return self._scorer.score_pairs(pairs, self.prefix)
 
     def _question(self, prompt: str, decoding: Decoding) -> Question:
-        return Question(*request(self.name, prompt, decoding, self.mode, self._server.facts.neutral))
+        return Question(*request(self.name, prompt, decoding, self.mode, self._server.facts.neutral), text=prompt)
 
 
 _HELLO = "Hello"

@@ -32,6 +32,8 @@ class Facts:
     details: str = ""
     """As JSON; empty where it says nothing."""
     neutral: Mapping[str, Any] = field(default_factory=dict)
+    context: int | None = None
+    """Tokens of a prompt and its answer together; None where it does not say."""
 
 
 def read_facts(reply: Any, asked: str | None) -> Facts | list[str]:
@@ -52,7 +54,16 @@ def read_facts(reply: Any, asked: str | None) -> Facts | list[str]:
     owner = told.get("owned_by")
     owner = owner if isinstance(owner, str) else ""
     details = {key: told[key] for key in TOLD if told.get(key) is not None}
-    return Facts(name, owner, json.dumps(details, sort_keys=True) if details else "", NEUTRAL.get(owner, {}))
+    return Facts(
+        name, owner, json.dumps(details, sort_keys=True) if details else "", NEUTRAL.get(owner, {}), _context(told)
+    )
+
+
+def _context(told: Mapping[str, Any]) -> int | None:
+    """What vLLM and SGLang call `max_model_len`, and llama.cpp `meta.n_ctx`."""
+    meta = told.get("meta")
+    given = told.get("max_model_len", meta.get("n_ctx") if isinstance(meta, Mapping) else None)
+    return given if isinstance(given, int) and not isinstance(given, bool) and given > 0 else None
 
 
 def read_build(reply: Any) -> str:

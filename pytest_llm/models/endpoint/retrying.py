@@ -11,6 +11,10 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from random import Random
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pytest_llm.models.endpoint.too_long import TooLong
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 60.0
 """Seconds."""
@@ -25,6 +29,7 @@ class Failure(Exception):
         again: whether another try may help.
         wait: seconds that the server asked for; None: it did not.
         status: of HTTP, where there was one.
+        too_long: what the server says of a text that its context does not hold.
         was_asked: False of a question that was not sent, since another had failed.
     """
 
@@ -35,10 +40,12 @@ class Failure(Exception):
         again: bool = False,
         wait: float | None = None,
         status: int | None = None,
+        too_long: TooLong | None = None,
         was_asked: bool = True,
     ) -> None:
         super().__init__(reason)
         self.reason, self.again, self.wait, self.status, self.was_asked = reason, again, wait, status, was_asked
+        self.too_long = too_long
 
 
 def is_worth_it(status: int) -> bool:

@@ -141,7 +141,7 @@ class Scorer:
 
     def _echoes(self, way: str, prefix: str, texts: Sequence[str], *, may_refuse: bool = False) -> list[Echo]:
         body, read = WAYS[way]
-        questions = [Question("/completions", body(self._server.name, prefix + asked)) for asked in texts]
+        questions = [Question("/completions", body(self._server.name, prefix + asked), asked) for asked in texts]
         return self._server.read(
             questions, lambda place, reply: read(reply, prefix, texts[place]), may_refuse=may_refuse
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from threading import Lock
 from typing import Any, TypeVar
@@ -16,6 +17,8 @@ from pytest_llm.models.endpoint.engines import Facts, read_build, read_facts
 from pytest_llm.models.endpoint.key import Key, key_for
 from pytest_llm.models.endpoint.reading import WrongReply, counted, member, text
 from pytest_llm.models.endpoint.retrying import Failure
+from pytest_llm.models.endpoint.too_long import refuse_overflow, too_long
+from pytest_llm.models.endpoint.writing import words_of
 from pytest_llm.usage import Usage, note
 
 Read = TypeVar("Read")
@@ -82,6 +85,10 @@ class Server:
         """What the last reply said of program and weights; empty where none did."""
         return self._build or ""
 
+    @property
+    def _context(self) -> int | None:
+        return None if self._facts is None else self._facts.context
+
     def _ask_facts(self) -> Facts:
         (reply,) = self.client.ask([Question("/models")])
         if isinstance(reply, Failure):
@@ -127,14 +134,22 @@ class Server:
 
     def silence(self, question: Question, failure: Failure) -> MisuseError:
         """The error for a question that was not answered."""
+        if (told := failure.too_long) is not None and question.text:
+            known = told if told.limit is not None else replace(told, limit=self._context)
+            to_write, shown = question.body["max_tokens"], words_of(question.text)
+            return too_long(question.text, shown, self.address.host, known, to_write, failure.reason)
         unsent = "" if self._key() or failure.status not in (401, 403) else f" ({self._why_no_key()})"
         return MisuseError(f"the server {self.address.host} did not answer {question.path}: {failure.reason}{unsent}")
 
     def check(self, reply: Any) -> None:
-        """Raise WrongReply for the answer of another model. Names come back with a date (OpenAI) or a revision behind them."""
+        """Raise WrongReply for the answer of another model, or one that the context of this one does not hold.
+
+        Names come back with a date (OpenAI) or a revision behind them.
+        """
         told = text(member(reply, "model"), "the model's name")
         if told != self.name and not told.startswith((f"{self.name}-20", f"{self.name}@")):
             raise WrongReply(f"it answers for the model {told[:80]!r}, asked was {self.name!r}")
+        refuse_overflow(counted(reply), self._context)
         build = read_build(reply)
         if self._build is not None and build != self._build:
             warnings.warn(

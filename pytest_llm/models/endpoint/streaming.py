@@ -9,13 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Generator, Mapping
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 from pytest_llm.models.endpoint.client import Question
 from pytest_llm.models.endpoint.reading import WrongReply, listed, member, only_choice, parsed, text, usage_of
 from pytest_llm.models.endpoint.retrying import Failure
 from pytest_llm.models.endpoint.server import Server
-from pytest_llm.models.endpoint.writing import refuse_ending
+from pytest_llm.models.endpoint.too_long import refuse_cut
+from pytest_llm.models.endpoint.writing import refuse_ending, words_of
 from pytest_llm.tasks.decoding import Decoding
 from pytest_llm.usage import Usage
 
@@ -31,7 +33,7 @@ def read_stream(server: Server, question: Question, decoding: Decoding) -> Gener
     Raises:
         MisuseError: the server does not answer, or not rightly.
     """
-    streamed = Question(question.path, {**question.body, "stream": True, "stream_options": {"include_usage": True}})
+    streamed = replace(question, body={**question.body, "stream": True, "stream_options": {"include_usage": True}})
     with server.said_of_it(), closing(_events(server, streamed)) as events:
         pieces, ending, usage = 0, None, None
         for event, usage in events:  # noqa: B007  # the last one is that of the whole text
@@ -46,6 +48,8 @@ def read_stream(server: Server, question: Question, decoding: Decoding) -> Gener
                 yield piece
         if ending is None:
             raise WrongReply("the stream broke off before the text was complete")
+        if usage is not None:
+            refuse_cut(usage, words_of(question.text))
         if usage is not None and not pieces <= usage.completion_tokens <= decoding.max_tokens:
             raise WrongReply(
                 f"{pieces} pieces came, and it counts {usage.completion_tokens} tokens, of {decoding.max_tokens} at most"
@@ -64,8 +68,8 @@ def _events(server: Server, question: Question) -> Generator[tuple[Any, Usage | 
             if data == DONE:
                 return
             event, heard = _event(data), True
-            server.check(event)
             usage = _usage(event) or usage
+            server.check(event)
             yield event, usage
     finally:
         if heard:

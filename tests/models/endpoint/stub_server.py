@@ -131,9 +131,10 @@ def like_vllm(body: Mapping[str, Any]) -> dict[str, Any]:
 def chat(body: Mapping[str, Any]) -> dict[str, Any]:
     """It writes on what was said last."""
     said = body["messages"][-1]["content"]
+    read = sum(len(words(message["content"])) for message in body["messages"])
     written = continuation(said, body["max_tokens"])
     message = {"role": "assistant", "content": "".join(written)}
-    return reply(body, {"index": 0, "message": message, "finish_reason": "length"}, len(words(said)), len(written))
+    return reply(body, {"index": 0, "message": message, "finish_reason": "length"}, read, len(written))
 
 
 def reply(body: Mapping[str, Any], choice: dict[str, Any], read: int, written: int) -> dict[str, Any]:

@@ -68,7 +68,8 @@ def llm(request: pytest.FixtureRequest, llm_device: str) -> AnyModel:
     object with a method score(texts).
     """
     __tracebackhide__ = True
-    from pytest_llm.models.loading import DEFAULT_MODEL, load_model
+    from pytest_llm.models.loading import load_model
+    from pytest_llm.models.sources import DEFAULT_MODEL
 
     origin, source = named_model(request.config)
     try:

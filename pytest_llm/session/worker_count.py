@@ -75,7 +75,7 @@ def free_on_gpus() -> list[int]:
 
 def _need(source: str, dtype: str, *, on_gpu: bool) -> int | None:
     from pytest_llm.models.footprint import bytes_when_loaded
-    from pytest_llm.models.loading import checkpoint_at
+    from pytest_llm.models.sources import checkpoint_at
 
     try:
         checkpoint = checkpoint_at(source)

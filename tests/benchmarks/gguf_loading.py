@@ -15,7 +15,7 @@ load_model("smollm2", device="cpu")
 PLAIN = """
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
-from pytest_llm.models.loading import smollm2_file
+from pytest_llm.models.sources import smollm2_file
 file = smollm2_file()
 AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
 AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=torch.float32)

@@ -135,7 +135,7 @@ def parser(description: str) -> argparse.ArgumentParser:
 
 def smollm2() -> str:
     """The GGUF file that all sides load."""
-    from pytest_llm.models.loading import smollm2_file
+    from pytest_llm.models.sources import smollm2_file
 
     return str(smollm2_file())
 

@@ -37,7 +37,7 @@ def test_what_is_shipped_is_accepted(name: str) -> None:
 
 @pytest.mark.minilm
 def test_a_published_checkpoint_is_accepted() -> None:
-    from pytest_llm.models.loading import minilm_folder
+    from pytest_llm.models.sources import minilm_folder
 
     check_folder(minilm_folder())
 

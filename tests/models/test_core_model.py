@@ -32,7 +32,8 @@ from pytest_llm.models.core_model import (
 )
 from pytest_llm.models.embedding_model import EmbeddingModel
 from pytest_llm.models.language_model import Window, identity
-from pytest_llm.models.loading import as_language_model, minilm_folder
+from pytest_llm.models.loading import as_language_model
+from pytest_llm.models.sources import minilm_folder
 from pytest_llm.models.tagger_model import TaggerModel
 from pytest_llm.models.transformers_model import TransformersModel
 from pytest_llm.tasks.decoding import Decoding

@@ -13,7 +13,8 @@ import torch
 
 from pytest_llm import Encoder, MisuseError, load_model
 from pytest_llm.models.embedding_model import EmbeddingModel, Pooling, Recipe, recipe_of
-from pytest_llm.models.loading import as_language_model, minilm_folder
+from pytest_llm.models.loading import as_language_model
+from pytest_llm.models.sources import minilm_folder
 from pytest_llm.statistics.jackknife import FloatArray
 from tests.tiny_checkpoints import TEXTS, headless, tiny_bert, tiny_distilbert, tiny_roberta
 

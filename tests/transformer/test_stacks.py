@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.functional import cosine_similarity
 from transformers import AutoTokenizer
 
-from pytest_llm.models.loading import minilm_folder
+from pytest_llm.models.sources import minilm_folder
 from pytest_llm.transformer.architectures import TextEmbedder
 from pytest_llm.transformer.config import Config
 from pytest_llm.transformer.fresh import fresh

@@ -122,7 +122,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--llm-ray-actors",
         metavar="N",
         type=int,
-        help="of --llm-engine ray: how many processes answer (default: as many as there is room for)",
+        help="of --llm-engine ray: how many processes answer, of all -n workers together (default: as many as there is room for)",
     )
     group.addoption(
         "--llm-ray-gpus",

@@ -57,7 +57,7 @@ def disconnect() -> None:
 
 
 def room(ray: Any, cluster: Cluster) -> int:
-    """How many actors there are to be: as asked, else what all nodes have room for, shared among xdist workers.
+    """How many actors there are to be: as asked, else what all nodes have room for; either is shared among xdist workers.
 
     Raises:
         MisuseError: no node has room for one.
@@ -65,12 +65,19 @@ def room(ray: Any, cluster: Cluster) -> int:
     nodes = _nodes(ray)
     places = sum(_places_on(resources, cluster) for resources in nodes)
     if not places:
-        wanted = f"{cluster.cpus} CPU{'s' * (cluster.cpus != 1)}" + f" and {cluster.gpus:g} GPU" * bool(cluster.gpus)
         found = "; ".join(f"{node.get('CPU', 0):g} CPUs, {node.get('GPU', 0):g} GPUs" for node in nodes)
-        raise MisuseError(f"no node of the Ray cluster has room for an actor with {wanted}: they have {found}")
-    if cluster.actors is not None:
-        return cluster.actors
-    return max(1, places // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1)))
+        raise MisuseError(f"no node of the Ray cluster has room for an actor with {demand(cluster)}: they have {found}")
+    return max(1, (places if cluster.actors is None else cluster.actors) // workers())
+
+
+def workers() -> int:
+    """How many processes of pytest-xdist share the cluster."""
+    return int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
+
+
+def demand(cluster: Cluster) -> str:
+    """What an actor takes, in words."""
+    return f"{cluster.cpus} CPU{'s' * (cluster.cpus != 1)}" + f" and {cluster.gpus:g} GPU" * bool(cluster.gpus)
 
 
 def kinds(ray: Any) -> list[str]:

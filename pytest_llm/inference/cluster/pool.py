@@ -305,7 +305,9 @@ class Pool:
         """Raise MisuseError if no actor was placed all this time; those that compute may take as long as they like."""
         if not any(place.is_placed for place in self._places):
             left = {name: self._ray.available_resources().get(name, 0.0) for name in ("CPU", "GPU")}
+            sharing = connection.workers()
+            shared = f"; {sharing} workers of pytest-xdist share it, each with its own actors: start fewer of them"
             raise MisuseError(
-                f"no actor with {self.cluster.cpus} CPUs and {self.cluster.gpus:g} GPUs could start in {PATIENCE:g} s: the Ray "
-                f"cluster has {left['CPU']:g} CPUs and {left['GPU']:g} GPUs that are free"
+                f"no actor with {connection.demand(self.cluster)} could start in {PATIENCE:g} s: the Ray cluster has "
+                f"{left['CPU']:g} CPUs and {left['GPU']:g} GPUs that are free{shared * (sharing > 1)}"
             )

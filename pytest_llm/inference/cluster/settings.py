@@ -18,7 +18,7 @@ class Cluster:
     Args:
         address: "auto" is the cluster of RAY_ADDRESS, else the one that runs on this machine (`ray start --head`); "local" starts
             one on this machine, which ends with this process; or the address of a head node, such as "10.0.0.1:6379".
-        actors: how many; None: as many as the cluster has room for, shared among the workers of pytest-xdist.
+        actors: how many, of all workers of pytest-xdist together; None: as many as the cluster has room for.
         gpus: of each actor: 1, or a share of one, such as 0.5 where two actors share it; 0: it computes on CPUs.
         cpus: of each actor, and how many threads it computes with.
         device_map: how an actor spreads a model of `transformers` that is larger than its device, by accelerate: "auto" (its GPUs,

@@ -19,12 +19,13 @@ from pytest_llm.models.transformers_model import TransformersModel
 from tests.inference.cluster.mortal import Wounded, report
 from tests.ray_clusters import NODE
 
-ON_NODES = Engine(cluster=Cluster(actors=2))  # workers of xdist would share what room there is
+ON_NODES = Engine(cluster=Cluster(actors=2))
 
 
 @pytest.fixture(scope="module", autouse=True)
 def connection(ray_cluster: Any) -> Iterator[None]:
-    with closing():
+    with closing(), pytest.MonkeyPatch.context() as patch:
+        patch.delenv("PYTEST_XDIST_WORKER_COUNT", raising=False)  # each worker has a cluster of its own here
         yield
 
 

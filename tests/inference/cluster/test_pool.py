@@ -180,7 +180,13 @@ def test_nobody_waits_for_ever_for_a_place(ray: FakeRay, monkeypatch: pytest.Mon
     monkeypatch.setattr(pool, "PATIENCE", 0.01)
     ray.places = False
     with pytest.raises(
-        MisuseError, match=r"no actor with 1 CPUs and 0 GPUs could start in 0.01 s: .* has 0 CPUs and 0"
+        MisuseError,
+        match=r"no actor with 1 CPU could start in 0.01 s: the Ray cluster has 0 CPUs and 0 GPUs that are free$",
+    ):
+        doubled(STRETCHES)
+    monkeypatch.setenv("PYTEST_XDIST_WORKER_COUNT", "3")
+    with pytest.raises(
+        MisuseError, match="that are free; 3 workers of pytest-xdist share it, each with its own actors"
     ):
         doubled(STRETCHES)
 

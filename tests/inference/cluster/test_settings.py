@@ -98,6 +98,9 @@ def test_there_are_as_many_actors_as_nodes_have_room_for(
 def test_the_workers_of_xdist_share_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTEST_XDIST_WORKER_COUNT", "3")
     assert connection.room(Ray(EIGHT), Cluster(gpus=1)) == 2
+    assert (
+        connection.room(Ray(EIGHT), Cluster(gpus=1, actors=7)) == 2
+    )  # else all of them together would wait for places
     monkeypatch.setenv("PYTEST_XDIST_WORKER_COUNT", "30")
     assert connection.room(Ray(EIGHT), Cluster(gpus=1)) == 1
 

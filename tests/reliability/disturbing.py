@@ -146,11 +146,11 @@ def home(how: str) -> None:
 
 
 def without_folder() -> None:
-    """The current folder is removed when the first file gets its name."""
+    """The current folder is removed when the first file of the run gets its name; Python names what it compiles too."""
     folder = os.getcwd()
 
     def act(event: str, arguments: tuple[Any, ...]) -> None:
-        if event == "os.rename" and os.path.exists(folder):
+        if event == "os.rename" and ".pyc" not in str(arguments[1]) and os.path.exists(folder):
             os.rmdir(folder)
 
     sys.addaudithook(act)

@@ -1,7 +1,7 @@
 """What is kept of the examples of a stream, packed: some 50 bytes an example, where objects would take ten times as many.
 
-Beyond the first few megabytes they lie in an unnamed file, which goes with the process, however that ends; where there is no room for
-one, in memory.
+Beyond the first few megabytes they lie in an unnamed file, which goes with the process, however that ends; where there is no room
+for one, in memory.
 """
 
 from __future__ import annotations

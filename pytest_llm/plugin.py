@@ -7,7 +7,7 @@ process, no output until a test uses us. What only some runs need is imported wh
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
@@ -18,7 +18,7 @@ import pytest
 
 from pytest_llm.baselines.current import on_shelf
 from pytest_llm.effort import Effort, counting
-from pytest_llm.errors import MetricWarning, MisuseError, UndecidedError
+from pytest_llm.errors import UndecidedError
 from pytest_llm.fixtures import (  # noqa: F401  # pytest finds fixtures here
     llm,
     llm_device,
@@ -30,12 +30,20 @@ from pytest_llm.fixtures import (  # noqa: F401  # pytest finds fixtures here
     transformer_encoder_decoder,
 )
 from pytest_llm.inference.memo import remembering
-from pytest_llm.markers import asked_by, help_lines, is_given
+from pytest_llm.markers import help_lines, is_given
 from pytest_llm.options import pytest_addoption  # noqa: F401  # pytest finds the hook here
-from pytest_llm.recording import Recorder, record_verdict, recording
+from pytest_llm.recording import Recorder, recording
 from pytest_llm.reports.properties import as_expected, for_people, properties
-from pytest_llm.session.asking import ASKING, TierReporter, asked_so, asking_of, limited, reason_to_wait
+from pytest_llm.session.asking import ASKING, TierReporter, asked_so, asking_of, limited
 from pytest_llm.session.corpus_keeper import CorpusKeeper
+from pytest_llm.session.marker_gates import (
+    GPU_REQUIREMENTS,
+    MARKERS_FAILED,
+    hold_to_markers,
+    read_markers,
+    threshold_file,
+)
+from pytest_llm.session.misuse import misuse_of
 from pytest_llm.session.progress_bar import ProgressBars, can_be_seen
 from pytest_llm.session.ranks import judging, pytest_cmdline_main, unshared  # noqa: F401  # pytest finds the hook here
 from pytest_llm.session.releasing import FrameReleaser
@@ -48,29 +56,13 @@ if TYPE_CHECKING:
     from pytest_llm.inference.cache import Cache
     from pytest_llm.inference.memo import Memo
     from pytest_llm.judging.verdict import Verdict
-    from pytest_llm.models.devices import GpuRequirement
     from pytest_llm.session.correcting import HolmCorrection
-    from pytest_llm.thresholds import Threshold, ThresholdFile
-    from pytest_llm.tolerances import NoRegression
 
 UNFINISHED = "llm_unfinished"
 BASELINE_KEEPER = "llm_baseline_keeper"
 MISUSE = pytest.StashKey[str]()
-MARKERS_FAILED = pytest.StashKey[bool]()
-"""Whether what a test measured did not hold to its markers."""
 CACHE_SIZE = pytest.StashKey[int]()
-CHANGES: pytest.StashKey[list[NoRegression]] = pytest.StashKey()
-THRESHOLDS: pytest.StashKey[dict[str, Threshold]] = pytest.StashKey()
 CORRECTION: pytest.StashKey[HolmCorrection] = pytest.StashKey()
-GPU_REQUIREMENTS: pytest.StashKey[list[GpuRequirement]] = pytest.StashKey()
-
-
-@contextmanager
-def _misuse_of(origin: str) -> Iterator[None]:
-    try:
-        yield
-    except MisuseError as error:
-        raise pytest.UsageError(f"{origin}: {error}") from None
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -105,7 +97,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if size := config.getini("llm_cache_size"):
         from pytest_llm.models.devices import parse_memory
 
-        with _misuse_of("ini key llm_cache_size"):
+        with misuse_of("ini key llm_cache_size"):
             config.stash[CACHE_SIZE] = parse_memory(size)
     if config.getoption("llm_update_baselines") or config.getoption("llm_calibrate"):
         from pytest_llm.session.baseline_keeper import BaselineKeeper
@@ -195,9 +187,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
         config.pluginmanager.register(GivenTests(), "llm_given_tests")
     try:
-        file = _threshold_file(config, items)
+        file = threshold_file(config, items)
         for item in items:
-            _read_markers(item, file)
+            read_markers(item, file)
     except pytest.UsageError as error:
         if not hasattr(config, "workerinput"):
             raise
@@ -208,27 +200,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         from pytest_llm.session.exclusive import Turns
 
         config.pluginmanager.register(Turns(config), "llm_turns")
-
-
-def _read_markers(item: pytest.Item, file: ThresholdFile | None) -> None:
-    marks = asked_by(item, "llm_threshold")
-    if file is not None or marks:
-        from pytest_llm.thresholds import NO_FILE, thresholds_of
-
-        with _misuse_of(item.nodeid):
-            thresholds = thresholds_of(item.nodeid, marks, file or NO_FILE)
-        if thresholds:
-            item.stash[THRESHOLDS] = thresholds
-    if changes := asked_by(item, "llm_no_regression"):
-        item.stash[CHANGES] = changes
-    if required := asked_by(item, "llm_gpu"):
-        item.stash[GPU_REQUIREMENTS] = required
-    if asked_by(item, "llm_batch") and not is_given(item):
-        raise pytest.UsageError(
-            f"{item.nodeid}: marker llm_batch: it is for tests of Hypothesis, decorated with @given"
-        )
-    if (reason := reason_to_wait(item)) is not None:
-        item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -251,7 +222,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
         try:
             try:
                 yield
-                _hold_to_markers(item, recorder, shelf)
+                hold_to_markers(item, recorder, shelf)
             except UndecidedError as error:
                 (pytest.skip if error.ending == "skip" else pytest.xfail)(str(error))
         finally:
@@ -304,39 +275,6 @@ def _shelf(item: pytest.Item) -> Shelf:
     return shelf
 
 
-def _hold_to_markers(item: pytest.Item, recorder: Recorder, shelf: Callable[[], Shelf]) -> None:
-    """Judge what the test measured by its markers; all that did not pass fails it, as one message."""
-    complaints, passed = [], []
-    for verdicts in _judged(item, recorder, shelf):
-        try:
-            for verdict in verdicts:
-                record_verdict(verdict)
-                passed.append(verdict) if verdict.passed else complaints.append(str(verdict))
-        except MisuseError as error:
-            complaints.append(str(error))
-    if complaints:
-        item.stash[MARKERS_FAILED] = True
-        pytest.fail("\n\n".join(complaints), pytrace=False)
-    for verdict in passed:
-        if verdict.is_suspect:
-            from pytest_llm.assertions.gate import refuse_suspicion
-
-            refuse_suspicion(verdict)
-            item.warn(MetricWarning(verdict.sentence))
-
-
-def _judged(item: pytest.Item, recorder: Recorder, shelf: Callable[[], Shelf]) -> Iterator[Iterator[Verdict]]:
-    """The verdicts of each kind of marker on the test."""
-    if thresholds := item.stash.get(THRESHOLDS, None):
-        from pytest_llm.thresholds import check
-
-        yield check(thresholds, recorder)
-    if changes := item.stash.get(CHANGES, None):
-        from pytest_llm.tolerances import check_changes
-
-        yield check_changes(changes, recorder, shelf())
-
-
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     config = terminalreporter.config
     if not config.stash[RESULTS].has_verdicts:
@@ -347,19 +285,3 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     summarise(terminalreporter, None if holm is None else holm.result(config))
     if said := unshared(config):
         terminalreporter.write_line(said, yellow=True)
-
-
-def _threshold_file(config: pytest.Config, items: list[pytest.Item]) -> ThresholdFile | None:
-    name = config.getini("llm_thresholds")
-    if not name:
-        return None
-    from pytest_llm.thresholds import ThresholdFile
-
-    base = config.inipath.parent if config.inipath else config.rootpath
-    selected = any("::" in str(argument) for argument in config.args)
-    try:
-        file = ThresholdFile.read(base / name)
-        file.refuse_dead_keys(config.rootpath, [item.nodeid for item in items], selected=selected)
-    except MisuseError as error:
-        raise pytest.UsageError(str(error)) from None
-    return file

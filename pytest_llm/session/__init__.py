@@ -1,6 +1,7 @@
 """What goes on around the tests of one pytest session: a plugin each, registered by `plugin` where it is asked for.
 
     asking            how models are asked, about how much and for how long: options, ini keys, tiers
+    marker_gates      what markers ask of a test;   misuse   pytest's own error of it
     given_tests       tests of Hypothesis;   corpus_keeper   their counter-examples
     results           what each test came to, for all who tell of it
     run_recorder, history_writer, html_writer, exporting   who writes or sends that; `files` registers them

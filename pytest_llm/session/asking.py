@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_llm.errors import MisuseError
 from pytest_llm.markers import asked_by
+from pytest_llm.session.misuse import misuse_of
 from pytest_llm.session.results import RESULTS
 
 if TYPE_CHECKING:
@@ -111,13 +111,11 @@ def reason_to_wait(item: pytest.Item) -> str | None:
         return None
     tiers, running = _tiers(item.config), item.config.stash[ASKING].tier
     here = "" if running is None else f", and this is tier {running.name}"
-    try:
+    with misuse_of(f"{item.nodeid}: marker llm_tier"):
         if nightly and not tiers.includes(running, "nightly"):
             return f"runs nightly{here}: pass --llm-nightly"
         if wanted and not tiers.includes(running, wanted[-1]):  # the nearest mark
             return f"runs in tier {wanted[-1]}{here}: pass --llm-tier {wanted[-1]}"
-    except MisuseError as error:
-        raise pytest.UsageError(f"{item.nodeid}: marker llm_tier: {error}") from None
     return None
 
 
@@ -159,10 +157,8 @@ def _tiers(config: pytest.Config) -> Tiers:
     if _TIERS not in config.stash:
         from pytest_llm.tiers import parse_tiers
 
-        try:
+        with misuse_of("ini key llm_tiers"):
             config.stash[_TIERS] = parse_tiers(config.getini("llm_tiers"))
-        except MisuseError as error:
-            raise pytest.UsageError(f"ini key llm_tiers: {error}") from None
     return config.stash[_TIERS]
 
 
@@ -177,10 +173,8 @@ def _tier(config: pytest.Config) -> Tier | None:
     if name is None:
         return None
     tiers = _tiers(config)
-    try:
+    with misuse_of(origin):
         tier = tiers.named(name)
-    except MisuseError as error:
-        raise pytest.UsageError(f"{origin}: {error}") from None
     if nightly and not tiers.includes(tier, "nightly"):
         raise pytest.UsageError(f"--llm-nightly and --llm-tier {name} contradict each other: leave one of them out")
     return tier
@@ -189,10 +183,8 @@ def _tier(config: pytest.Config) -> Tier | None:
 def _sample(limit: str) -> Sample | None:
     from pytest_llm.data.sampling import parse_sample
 
-    try:
+    with misuse_of("--llm-limit"):
         return None if limit == "all" else parse_sample(limit)
-    except MisuseError as error:
-        raise pytest.UsageError(f"--llm-limit: {error}") from None
 
 
 def _budget(config: pytest.Config, of_tier: float | None) -> float | None:
@@ -202,10 +194,8 @@ def _budget(config: pytest.Config, of_tier: float | None) -> float | None:
         return of_tier
     from pytest_llm.inference.time_budget import parse_duration
 
-    try:
+    with misuse_of("--llm-budget" if option else "ini key llm_budget"):
         return parse_duration(option or ini)
-    except MisuseError as error:
-        raise pytest.UsageError(f"{'--llm-budget' if option else 'ini key llm_budget'}: {error}") from None
 
 
 def _cluster(config: pytest.Config) -> Cluster | None:
@@ -225,10 +215,8 @@ def _cluster(config: pytest.Config) -> Cluster | None:
     from pytest_llm.inference.engine import Engine
 
     given["device_map"] = config.getoption("llm_device_map")
-    try:
+    with misuse_of("--llm-engine ray"):
         return Engine(processes=config.getoption("llm_processes"), cluster=Cluster(**given)).cluster
-    except MisuseError as error:
-        raise pytest.UsageError(f"--llm-engine ray: {error}") from None
 
 
 def _models_size(config: pytest.Config) -> int | None:
@@ -236,7 +224,5 @@ def _models_size(config: pytest.Config) -> int | None:
         return None
     from pytest_llm.models.devices import parse_memory
 
-    try:
+    with misuse_of("ini key llm_models_size"):
         return parse_memory(given)
-    except MisuseError as error:
-        raise pytest.UsageError(f"ini key llm_models_size: {error}") from None

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from pytest_llm.errors import MisuseError
 from pytest_llm.reporters.reporter import Reporter, reporter_named
 from pytest_llm.reports.rows import Row
+from pytest_llm.session.misuse import misuse_of
 from pytest_llm.session.results import RESULTS, SessionResults
 
 
@@ -45,10 +45,8 @@ class Exporter:
             asked.append(("--llm-mlflow", "mlflow", uri))
         reporters = []
         for option, name, target in asked:
-            try:
+            with misuse_of(option):
                 reporters.append((name, reporter_named(name, target)))
-            except MisuseError as error:
-                raise pytest.UsageError(f"{option}: {error}") from None
         record = config.getoption("llm_json")
         return cls(reporters, config.stash[RESULTS], None if record is None else config.invocation_params.dir / record)
 

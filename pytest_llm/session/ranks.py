@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_llm.errors import MisuseError
+from pytest_llm.session.misuse import misuse_of
 from pytest_llm.session.termination import TerminationCatcher
 
 if TYPE_CHECKING:
@@ -116,7 +116,5 @@ def unshared(config: pytest.Config) -> str:
 def _launch(config: pytest.Config) -> Launch | None:
     from pytest_llm.inference.rank_connections import launch_of
 
-    try:
+    with misuse_of("--llm-engine ranks"):
         return launch_of(os.environ)
-    except MisuseError as error:
-        raise pytest.UsageError(f"--llm-engine ranks: {error}") from None

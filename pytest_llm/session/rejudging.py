@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
-from pytest_llm.errors import MisuseError
 from pytest_llm.markers import asked_by
 from pytest_llm.models.recorded import RecordedModel
 from pytest_llm.recording import afresh
 from pytest_llm.records.run_record import RunRecord, read_record
 from pytest_llm.records.tape import RecordedTape
 from pytest_llm.replaying import replay
+from pytest_llm.session.misuse import misuse_of
 
 OUTSIDE = "outside the body of a test"
 
@@ -37,10 +37,8 @@ def rejudge(config: pytest.Config) -> Rejudge:
             raise pytest.UsageError(f"{option} with --llm-rejudge, which asks no model: leave one of them out")
     if (written := config.getoption("llm_json")) and Path(config.invocation_params.dir, written) == path:
         raise pytest.UsageError("--llm-json would overwrite the record that --llm-rejudge reads: give it another name")
-    try:
+    with misuse_of("--llm-rejudge"):
         return Rejudge(read_record(path))
-    except MisuseError as error:
-        raise pytest.UsageError(f"--llm-rejudge: {error}") from None
 
 
 class Rejudge:

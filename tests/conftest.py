@@ -10,8 +10,9 @@ from pytest_llm.models.embedding_model import EmbeddingModel
 from pytest_llm.models.loading import load_model
 from pytest_llm.models.transformers_model import TransformersModel
 from tests.browser import browser
+from tests.pytest_runs import LOADED_BEFORE
 
-__all__ = ["browser"]
+__all__ = ["LOADED_BEFORE", "browser"]
 
 pytest_plugins = ["pytester", "tests.ray_clusters"]
 

@@ -59,7 +59,7 @@ def test_the_output_shown_is_the_output_printed(
 ) -> None:
     shutil.copy(ROOT / "examples" / name, pytester.path)
     shutil.copytree(ROOT / "examples" / "llm_baselines", pytester.path / "llm_baselines")
-    printed = pytester.runpytest_subprocess("-p", "no:cacheprovider", "--llm-device=cpu", *arguments.split()).outlines
+    printed = pytester.runpytest_inprocess("-p", "no:cacheprovider", "--llm-device=cpu", *arguments.split()).outlines
     lines = [line for line in shown.splitlines() if line.startswith(("E  ", "verdict", "PASSED", "FAILED"))]
     assert len(lines) > 4
     for line in without_times(lines):

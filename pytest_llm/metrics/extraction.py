@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
+import scipy
 
 from pytest_llm.data.example import Example
 from pytest_llm.errors import MisuseError
@@ -225,7 +225,7 @@ def _overlapping(gold: set[Span], found: set[Span]) -> Iterator[str]:
         overlap = np.array([[max(a, c) < min(b, d) for c, d in ours] for a, b in theirs]).reshape(
             len(theirs), len(ours)
         )
-        pairs = linear_sum_assignment(overlap, maximize=True)
+        pairs = scipy.optimize.linear_sum_assignment(overlap, maximize=True)
         yield from [label] * int(overlap[pairs].sum())
 
 

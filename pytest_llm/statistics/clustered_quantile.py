@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from pytest_llm.statistics.jackknife import Basis, Estimate, FloatArray, Interval, jackknife, sum_by_cluster
 from pytest_llm.statistics.latency import fewest_to_bound
@@ -62,7 +62,7 @@ class ClusteredQuantile:
     def upper(self, confidence: float) -> float:
         """One-sided: the quantile is below this with about this probability; infinity where so little text says nothing."""
         n = self.effective(confidence)
-        rank = int(stats.binom.ppf(confidence, n, self.q)) + 1
+        rank = int(scipy.stats.binom.ppf(confidence, n, self.q)) + 1
         if n < 1 or rank > n:
             return math.inf
         return float(self.values[math.ceil(rank / n * len(self.values) - _ROUNDING) - 1])
@@ -70,7 +70,7 @@ class ClusteredQuantile:
     def lower(self, confidence: float) -> float:
         """One-sided: the quantile is above this with about this probability; 0 where so little text says nothing."""
         n = self.effective(confidence)
-        rank = int(stats.binom.ppf(1 - confidence, n, self.q)) if n >= 1 else 0
+        rank = int(scipy.stats.binom.ppf(1 - confidence, n, self.q)) if n >= 1 else 0
         place = math.floor(rank / n * len(self.values) + _ROUNDING) if rank >= 1 else 0
         return float(self.values[place - 1]) if place >= 1 else 0.0
 
@@ -79,7 +79,7 @@ class ClusteredQuantile:
         error = self.share.standard_error
         if error == 0:
             return len(self.values)
-        widened = float(stats.norm.ppf(confidence) / stats.t.ppf(confidence, self.share.degrees_of_freedom))
+        widened = float(scipy.stats.norm.ppf(confidence) / scipy.stats.t.ppf(confidence, self.share.degrees_of_freedom))
         independent = self.q * (1 - self.q) / error**2 * widened**2
         return int(min(independent, float(len(self.values))))
 
@@ -89,7 +89,7 @@ class ClusteredQuantile:
         now = self.effective(confidence)
         if distance < _ROUNDING or now < 1:
             return None
-        reach = float(stats.norm.ppf(confidence))
+        reach = float(scipy.stats.norm.ppf(confidence))
         needed = max(reach**2 * self.q * (1 - self.q) / distance**2, fewest_to_bound(self.q, confidence))
         return max(math.ceil(self.units * needed / now), self.units + 1)
 

@@ -22,7 +22,8 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+
+from pytest_llm.statistics import student
 
 FloatArray: TypeAlias = NDArray[np.float64]
 Scale: TypeAlias = Literal["linear", "log"]
@@ -82,17 +83,17 @@ class Estimate:
         distance = self._forward(self.value) - self._forward(null)
         if self.standard_error == 0:
             return 0.0 if distance > 0 else 1.0
-        return float(stats.t.sf(distance / self.standard_error, self.degrees_of_freedom))
+        return student.survival(distance / self.standard_error, self.degrees_of_freedom)
 
     def units_to_decide(self, limit: float, confidence: float) -> int | None:
         """About how many units would bring the one-sided bound to `limit`, if the value stays what it is; None: too many."""
         distance = abs(self._forward(limit) - self._forward(self.value))
-        reach = float(stats.t.ppf(confidence, self.degrees_of_freedom)) * self.standard_error
+        reach = student.quantile(confidence, self.degrees_of_freedom) * self.standard_error
         factor = reach / distance if distance > 0 else math.inf
         return math.ceil(self.units * factor**2) if factor < _FACTOR_TO_GIVE_UP else None
 
     def _bound(self, quantile: float) -> float:
-        reach = float(stats.t.ppf(quantile, self.degrees_of_freedom)) * self.standard_error
+        reach = student.quantile(quantile, self.degrees_of_freedom) * self.standard_error
         return self._backward(self._forward(self.value) + reach)
 
     def _forward(self, value: float) -> float:

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from pytest_llm.statistics.jackknife import Basis, Estimate, FloatArray, Interval, jackknife
 
@@ -63,12 +63,12 @@ class QuantileEstimate:
 
     def upper(self, confidence: float) -> float:
         """One-sided: the quantile is below this with at least this probability; infinity where so few times say nothing."""
-        rank = int(stats.binom.ppf(confidence, self.units, self.q)) + 1
+        rank = int(scipy.stats.binom.ppf(confidence, self.units, self.q)) + 1
         return self.times[rank - 1] if rank <= self.units else math.inf
 
     def lower(self, confidence: float) -> float:
         """One-sided: the quantile is above this with at least this probability; 0 where so few times say nothing."""
-        rank = int(stats.binom.ppf(1 - confidence, self.units, self.q))
+        rank = int(scipy.stats.binom.ppf(1 - confidence, self.units, self.q))
         return self.times[rank - 1] if rank >= 1 else 0.0
 
     def units_to_decide(self, limit: float, confidence: float) -> int | None:
@@ -77,7 +77,7 @@ class QuantileEstimate:
         distance = abs(below - self.q)
         if distance < _ROUNDING:
             return None
-        reach = float(stats.norm.ppf(confidence))
+        reach = float(scipy.stats.norm.ppf(confidence))
         about = math.ceil(reach**2 * self.q * (1 - self.q) / distance**2)
         return max(about, fewest_to_bound(self.q, confidence), self.units + 1)
 
@@ -114,5 +114,5 @@ def smallest_caught(estimate: Estimate, tolerance: float, alpha: float, power: f
     `max(ln(1 + tolerance), t₁₋ₐ · SE) + z · SE` on the logarithm: to fail, the ratio has to exceed both.
     """
     error = estimate.standard_error
-    bar = max(math.log1p(tolerance), float(stats.t.ppf(1 - alpha, estimate.degrees_of_freedom)) * error)
-    return math.expm1(bar + float(stats.norm.ppf(power)) * error)
+    bar = max(math.log1p(tolerance), float(scipy.stats.t.ppf(1 - alpha, estimate.degrees_of_freedom)) * error)
+    return math.expm1(bar + float(scipy.stats.norm.ppf(power)) * error)

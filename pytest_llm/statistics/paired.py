@@ -19,8 +19,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+import scipy
+from scipy.special import ndtri
 
+from pytest_llm.statistics import student
 from pytest_llm.statistics.jackknife import FloatArray, Scale, sum_by_cluster
 
 Aggregate = Callable[[FloatArray], FloatArray]
@@ -41,7 +43,7 @@ class Flips:
         """McNemar's exact one-sided p-value: as many losses among the flips if each were a fair coin (McNemar 1947)."""
         if self.lost + self.gained == 0:
             return 1.0
-        return float(stats.binomtest(self.lost, self.lost + self.gained, 0.5, alternative="greater").pvalue)
+        return float(scipy.stats.binomtest(self.lost, self.lost + self.gained, 0.5, alternative="greater").pvalue)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class PairedChange:
             return self.flips.p
         if self.standard_error == 0:
             return 0.0 if self.drop > 0 else 1.0
-        return float(stats.t.sf(self.drop / self.standard_error, self.degrees_of_freedom))
+        return student.survival(self.drop / self.standard_error, self.degrees_of_freedom)
 
     @property
     def reversed(self) -> PairedChange:
@@ -76,7 +78,7 @@ class PairedChange:
             return self.p
         if self.standard_error == 0:
             return 0.0 if self.drop > drop else 1.0
-        return float(stats.t.sf((self.drop - drop) / self.standard_error, self.degrees_of_freedom))
+        return student.survival((self.drop - drop) / self.standard_error, self.degrees_of_freedom)
 
     def bound(self, quantile: float) -> float:
         """The drop on text like this is below this with probability `quantile`."""
@@ -84,7 +86,7 @@ class PairedChange:
 
     def smallest_caught(self, tolerance: float, alpha: float) -> float:
         """The smallest true drop that fails the gate with probability `POWER` (the minimal detectable effect)."""
-        reach = stats.norm.ppf(POWER) * self.standard_error
+        reach = float(ndtri(POWER)) * self.standard_error
         return float(max(tolerance, self._quantile(1 - alpha) * self.standard_error) + reach)
 
     def units_to_catch(self, drop: float, tolerance: float, alpha: float) -> int | None:
@@ -94,12 +96,12 @@ class PairedChange:
         """
         if drop <= tolerance:
             return None
-        power, test = float(stats.norm.ppf(POWER)), self._quantile(1 - alpha)
+        power, test = float(ndtri(POWER)), self._quantile(1 - alpha)
         needed = min((drop - tolerance) / power, drop / (test + power))
         return max(2, math.ceil(self.units * (self.standard_error / needed) ** 2))
 
     def _quantile(self, quantile: float) -> float:
-        return float(stats.t.ppf(quantile, self.degrees_of_freedom))
+        return student.quantile(quantile, self.degrees_of_freedom)
 
 
 def paired_change(

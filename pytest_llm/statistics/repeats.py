@@ -16,9 +16,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from pytest_llm.errors import MisuseError
+from pytest_llm.statistics import student
 from pytest_llm.statistics.jackknife import Scale
 
 FEWEST_RUNS = 2
@@ -48,4 +48,4 @@ class Noise:
 
     def reach(self, alpha: float, scale: Scale) -> float:
         """The drop, on that scale, that an unchanged model exceeds with probability alpha from one run to another."""
-        return float(stats.t.ppf(1 - alpha, len(self.values) - 1)) * math.sqrt(2) * self.deviation(scale)
+        return student.quantile(1 - alpha, len(self.values) - 1) * math.sqrt(2) * self.deviation(scale)

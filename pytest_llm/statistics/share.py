@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from scipy import stats
+import scipy
 
 from pytest_llm.errors import MisuseError
 from pytest_llm.statistics.jackknife import Basis, Interval
@@ -46,17 +46,17 @@ class ShareEstimate:
         """One-sided: the share is below this with at least this probability."""
         if self.count == self.units:
             return 1.0
-        return float(stats.beta.ppf(confidence, self.count + 1, self.units - self.count))
+        return float(scipy.stats.beta.ppf(confidence, self.count + 1, self.units - self.count))
 
     def lower(self, confidence: float) -> float:
         """One-sided: the share is above this with at least this probability."""
         if self.count == 0:
             return 0.0
-        return float(stats.beta.ppf(1 - confidence, self.count, self.units - self.count + 1))
+        return float(scipy.stats.beta.ppf(1 - confidence, self.count, self.units - self.count + 1))
 
     def p_above(self, null: float) -> float:
         """One-sided: how probable so many, or more, are if the share is `null`."""
-        return float(stats.binomtest(self.count, self.units, null, alternative="greater").pvalue)
+        return float(scipy.stats.binomtest(self.count, self.units, null, alternative="greater").pvalue)
 
     def units_to_decide(self, limit: float, confidence: float) -> int | None:
         """About how many units would bring the one-sided bound to `limit`, if the share stays what it is; None: too many."""

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from pytest_llm.statistics.jackknife import FloatArray
 from pytest_llm.statistics.sequential.betting import caps_left, wealth
@@ -124,7 +124,7 @@ class Look:
         low, _ = confidence_bounds(self.values + tolerated, self.sizes, math.inf, alpha)
         # a full run weighs each document's share of the variance by its size once more
         variance = float((self.sizes * (self.values - self.values.mean()) ** 2).mean()) / self.total
-        return low > 0 and drop > _CAUTION * float(stats.norm.isf(alpha)) * math.sqrt(variance)
+        return low > 0 and drop > _CAUTION * float(scipy.stats.norm.isf(alpha)) * math.sqrt(variance)
 
     @cached_property
     def _mirrored(self) -> Look:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pytest_llm.inference.cache_file import NAME
+from tests.pytest_runs import CACHE_AND_FEW_PLUGINS
 
 MODEL = """
     import math, os, signal
@@ -136,17 +137,20 @@ def test_a_run_that_was_killed_goes_on_where_it_was(pytester: pytest.Pytester, m
         """
     )
     monkeypatch.setenv("DYING", "yes")
-    assert pytester.runpytest_subprocess().ret == -signal.SIGKILL
+    assert pytester.runpytest_subprocess(*CACHE_AND_FEW_PLUGINS).ret == -signal.SIGKILL
     assert asked(pytester) == ["one xxxxxx", "two xxxxxx"]
     monkeypatch.delenv("DYING")
-    pytester.runpytest_subprocess().assert_outcomes(passed=1)
+    pytester.runpytest_inprocess().assert_outcomes(passed=1)
     assert asked(pytester) == ["die xxxxxx", "fourxxxxxx"]
 
 
 def test_workers_share_it(suite: pytest.Pytester) -> None:
-    suite.runpytest_subprocess("-n", "2", "--dist", "load").assert_outcomes(passed=4)
-    assert asked(suite) == ALL
-    suite.runpytest_subprocess("-n", "2", "--dist", "load").assert_outcomes(passed=4)
+    """They find what was there, and what they write is found."""
+    suite.runpytest_inprocess("-k", "[a]").assert_outcomes(passed=1, deselected=3)
+    assert asked(suite) == ["a one", "a two"]
+    suite.runpytest_subprocess("-n", "2", "--dist", "load", *CACHE_AND_FEW_PLUGINS).assert_outcomes(passed=4)
+    assert asked(suite) == [text for text in ALL if not text.startswith("a")]
+    suite.runpytest_inprocess().assert_outcomes(passed=4)
     assert asked(suite) == []
 
 

@@ -7,6 +7,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from tests.pytest_runs import FEW_PLUGINS
+
 # Forty texts lose 0.02 nats a token, some more and some less: p is 1e-6, 0.0029 and 0.035. One test loses nothing.
 SUITE = """
     import pytest
@@ -63,7 +65,7 @@ def test_each_test_has_its_share_of_alpha(suite: pytest.Pytester) -> None:
     result.stdout.no_fnmatch_line("*the session fails*")
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["one process", "two workers"])
+@pytest.mark.parametrize("workers", [(), ("-n", "2", *FEW_PLUGINS)], ids=["one process", "two workers"])
 def test_what_all_together_show_fails_the_session(suite: pytest.Pytester, workers: tuple[str, ...]) -> None:
     """At a quarter of alpha the second one passes; beside the first, only three are left to share it."""
     result = run(suite, *HOLM, "llm_gates=4", "--junit-xml", "run.xml", *workers)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.pytest_runs import FEW_PLUGINS
+
 MODEL = """
     import math, os
     import pytest
@@ -132,7 +134,7 @@ def test_a_second_run_and_a_part_of_the_suite_say_the_same(recorded: pytest.Pyte
 
 def test_workers_say_the_same(recorded: pytest.Pytester) -> None:
     verdicts = [line for line in said(run(recorded, "--llm-stop=sequential")) if line.startswith("PASSED       ")]
-    workers = recorded.runpytest_subprocess("-p", "no:cacheprovider", "-n", "2", "-vv", "--llm-stop=sequential")
+    workers = recorded.runpytest_subprocess(*FEW_PLUGINS, "-n", "2", "-vv", "--llm-stop=sequential")
     assert [line for line in workers.outlines if line.startswith("PASSED       ")] == verdicts
 
 

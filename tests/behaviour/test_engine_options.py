@@ -10,8 +10,7 @@ import pytest
 from pytest_llm.fixtures import _placed
 
 COUNTING = """
-    import math, os
-    import pytest
+    import math
     from pytest_llm import Engine, assert_perplexity_below
 
     TEXTS = ["one", "two", "three"]
@@ -24,12 +23,6 @@ COUNTING = """
             self.calls.append(len(texts))
             return [[-math.log(8)] * len(text) for text in texts]
 
-    class Confessing:
-        '''Its perplexity is the number of the process that answers, so that the test can tell which did.'''
-
-        def score(self, texts):
-            return [[-math.log(os.getpid())] for text in texts]
-
     def test_calls():
         model = Counting()
         assert_perplexity_below(model, TEXTS, 9)
@@ -39,34 +32,50 @@ COUNTING = """
         model = Counting()
         assert_perplexity_below(model, TEXTS, 9, engine=Engine())
         print("with its own engine", model.calls)
+"""
+CONFESSING = """
+    import math, os
+    import pytest
+    from pytest_llm import Engine, measure
+
+    class Confessing:
+        '''Its perplexity is the number of the process that answers, so that the test can tell which did.'''
+
+        def score(self, texts):
+            return [[-math.log(os.getpid())] for text in texts]
 
     def test_process():
-        measured = assert_perplexity_below(Confessing(), TEXTS, 1e12)
-        print("here" if measured.value == pytest.approx(os.getpid(), rel=1e-9) else "elsewhere")
+        model = Confessing()
+        for engine in (None, Engine()):
+            here = measure(model, ["one", "two"], "perplexity", engine=engine).value == pytest.approx(os.getpid(), rel=1e-9)
+            print("here" if here else "elsewhere", "with", engine)
 """
 
 
-def run(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
-    pytester.makepyfile(COUNTING)
-    return pytester.runpytest_subprocess("-s", "-p", "no:cacheprovider", *arguments)
+def run(pytester: pytest.Pytester, suite: str, *arguments: str) -> pytest.RunResult:
+    pytester.makepyfile(suite)
+    return pytester.runpytest_inprocess("-s", "-p", "no:cacheprovider", *arguments)
 
 
 def test_by_default_a_model_is_asked_about_all_texts_at_once(pytester: pytest.Pytester) -> None:
-    result = run(pytester)
-    result.assert_outcomes(passed=3)
-    result.stdout.fnmatch_lines(["*asked about [[]3]", "*with its own engine [[]3]", "*here"])
+    result = run(pytester, COUNTING)
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["*asked about [[]3]", "*with its own engine [[]3]"])
 
 
 def test_deterministic_asks_about_one_text_at_a_time(pytester: pytest.Pytester) -> None:
-    result = run(pytester, "--llm-deterministic")
-    result.assert_outcomes(passed=3)
-    result.stdout.fnmatch_lines(["*asked about [[]1, 1, 1]", "*with its own engine [[]3]", "*here"])
+    result = run(pytester, COUNTING, "--llm-deterministic")
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["*asked about [[]1, 1, 1]", "*with its own engine [[]3]"])
 
 
-def test_processes_answer_in_place_of_this_one(pytester: pytest.Pytester) -> None:
-    result = run(pytester, "--llm-processes=2")
-    result.assert_outcomes(passed=3)
-    result.stdout.fnmatch_lines(["*asked about [[]]", "*with its own engine [[]3]", "*elsewhere"])
+@pytest.mark.parametrize(("arguments", "where"), [((), "here"), (("--llm-processes=2",), "elsewhere")])
+def test_processes_answer_in_place_of_this_one(
+    pytester: pytest.Pytester, arguments: tuple[str, ...], where: str
+) -> None:
+    result = run(pytester, CONFESSING, *arguments)
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines([f"*{where} with None", "here with Engine(*"])
 
 
 @pytest.mark.parametrize("given", ["0", "-1", "two", "1.5"])

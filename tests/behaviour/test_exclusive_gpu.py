@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pytest_llm.session.exclusive import holding
+from tests.pytest_runs import FEW_PLUGINS
 
 CONFTEST = """
     import pytest
@@ -43,7 +44,7 @@ SUITE = """
 def test_waits_for_the_others_and_they_for_it(pytester: pytest.Pytester) -> None:
     pytester.makeconftest(CONFTEST)
     pytester.makepyfile(SUITE)
-    pytester.runpytest_subprocess("-n", "2", "--dist=load", "-p", "no:cacheprovider").assert_outcomes(passed=2)
+    pytester.runpytest_subprocess("-n", "2", "--dist=load", *FEW_PLUGINS).assert_outcomes(passed=2)
 
 
 def free(folder: Path, number: int, kind: int) -> bool:

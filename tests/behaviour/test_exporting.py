@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pytest_llm.history.files import read_runs
+from tests.pytest_runs import FEW_PLUGINS
 
 SUITE = """
     from pytest_llm import assert_perplexity_below
@@ -70,7 +71,7 @@ def test_a_reporter_of_another_package_hears_of_all_verdicts_and_the_record(suit
 
 
 def test_workers_report_once_and_add_one_file_to_a_history(suite: pytest.Pytester) -> None:
-    run(suite, "--llm-report", "writer=out.txt", "--llm-history", "history", "-n", "2").assert_outcomes(
+    run(suite, "--llm-report", "writer=out.txt", "--llm-history", "history", "-n", "2", *FEW_PLUGINS).assert_outcomes(
         passed=1, failed=1
     )
     assert len(Path("out.txt").read_text().splitlines()) == 4

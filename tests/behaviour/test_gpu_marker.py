@@ -9,6 +9,7 @@ import pytest
 
 from pytest_llm.models import devices
 from pytest_llm.models.devices import Gpu
+from tests.pytest_runs import FEW_PLUGINS
 
 Run: TypeAlias = Callable[..., pytest.RunResult]
 
@@ -72,7 +73,7 @@ def test_each_worker_has_a_device_of_its_own(pytester: pytest.Pytester) -> None:
             assert [llm_device] == llm_devices == ["cuda:" + worker_id.removeprefix("gw")]
         """
     )
-    pytester.runpytest_subprocess("-n", "2", "-p", "no:cacheprovider").assert_outcomes(passed=8)
+    pytester.runpytest_subprocess("-n", "2", *FEW_PLUGINS).assert_outcomes(passed=8)
 
 
 @pytest.mark.parametrize("arguments", ["count=0", "count='2'", "memory='lots'", "capability=9", "gigabytes=40"])

@@ -6,6 +6,8 @@ import re
 
 import pytest
 
+from tests.pytest_runs import FEW_PLUGINS
+
 SUITE = """
 from pytest_llm import assert_no_regression, assert_perplexity_below
 
@@ -87,7 +89,7 @@ def test_workers_make_the_page_of_one_process(project: pytest.Pytester) -> None:
     project.makepyfile(SUITE)
     run(project)
     alone = page(project)
-    project.runpytest_subprocess("-p", "no:cacheprovider", "--llm-html", "out/run.html", "-n", "2")
+    project.runpytest_subprocess(*FEW_PLUGINS, "--llm-html", "out/run.html", "-n", "2")
     assert outcomes(page(project)) == outcomes(alone)
     assert "a text that only the page has" in page(project)
 

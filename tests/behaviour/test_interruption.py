@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from tests.behaviour.conftest import UNIFORM_LLM
+from tests.pytest_runs import FEW_PLUGINS
 
 SUITE = """
 import os, signal, time
@@ -46,7 +47,7 @@ WAYS = {
     "killed worker": ("os.getpid()", "SIGKILL", ("-n", "1")),
     "segmentation fault": ("os.getpid()", "SIGSEGV", ("-n", "1", "-p", "no:faulthandler")),
 }
-ASKED = ("--llm-json", "run.json", "--llm-markdown", "run.md", "--llm-update-baselines", "-p", "no:cacheprovider")
+ASKED = ("--llm-json", "run.json", "--llm-markdown", "run.md", "--llm-update-baselines", *FEW_PLUGINS)
 CUT = pytest.mark.parametrize("way", ["interrupted", "interrupted workers"])
 LOST = pytest.mark.parametrize("way", ["killed worker", pytest.param("segmentation fault", marks=pytest.mark.slow)])
 ANY = pytest.mark.parametrize("way", [*CUT.args[1], *LOST.args[1]])

@@ -58,7 +58,7 @@ def test_it(llm_measure):
     assert llm_measure("accuracy", ROWS).value == 0.5
 """
     )
-    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-vv")
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-vv")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["wer 0.5 is not below 0.1: *", "*worst*1  #1  '2', wanted 'two'"])
     result.stdout.fnmatch_lines(
@@ -78,5 +78,5 @@ def test_it(llm_measure):
     llm_measure("bleu", ["the cat sat on the mat"], model=["the cat sat on the mat"])
 """
     )
-    result = pytester.runpytest_subprocess("-p", "no:cacheprovider")
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider")
     result.assert_outcomes(passed=1)

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.pytest_runs import FEW_PLUGINS
+
 CONFTEST = """
     import math, threading, time
     import pytest
@@ -59,7 +61,7 @@ def in_terminal(folder: Path, *arguments: str, size: tuple[int, int] = (24, 80))
     """What a run writes to a terminal."""
     own, its = pty.openpty()
     os.set_inheritable(its, True)
-    command = [sys.executable, "-m", "pytest", "--llm-cache=answers", "-p", "no:cacheprovider", *arguments]
+    command = [sys.executable, "-m", "pytest", "--llm-cache=answers", *FEW_PLUGINS, *arguments]
     environment = {**os.environ, "TERM": "xterm", "LINES": str(size[0]), "COLUMNS": str(size[1])}
     with subprocess.Popen(command, cwd=folder, stdin=its, stdout=its, stderr=its, env=environment) as process:
         os.close(its)

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.pytest_runs import FEW_PLUGINS
+
 TORCHRUN = ("torch.distributed.run", "--nproc-per-node", "2", "-m", "pytest")
 ACCELERATE = (
     "accelerate.commands.launch",
@@ -67,7 +69,7 @@ def launched(
     """What the launcher and all that it started printed, and how many seconds that took."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true", "HF_HUB_OFFLINE": "1"}
     began = time.monotonic()
-    command = [sys.executable, "-m", *launcher, "-p", "no:cacheprovider", *arguments]
+    command = [sys.executable, "-m", *launcher, *FEW_PLUGINS, *arguments]
     done = subprocess.run(
         command, cwd=pytester.path, env=environment, capture_output=True, text=True, timeout=500, check=False
     )

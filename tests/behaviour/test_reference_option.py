@@ -14,7 +14,7 @@ def test_the_reference_of_the_command_line_is_a_fixture(pytester: pytest.Pyteste
             assert_no_regression(llm, ["It was the best of times.", "It was the worst of times."], reference=llm_reference)
         """
     )
-    result = pytester.runpytest_subprocess(
+    result = pytester.runpytest_inprocess(
         "-vv", "--llm-reference=tiny-decoder", "--llm-device=cpu", "-p", "no:cacheprovider"
     )
     result.assert_outcomes(passed=1)

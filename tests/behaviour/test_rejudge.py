@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.pytest_runs import FEW_PLUGINS
+
 NO_MODEL = """
     import pytest
 
@@ -315,7 +317,7 @@ def test_a_record_of_what_was_judged_again_holds_the_same_measurements(project: 
 def test_a_worker_judges_as_one_process(project: pytest.Pytester) -> None:
     record(project, SUITE + SUITE.replace("test_it", "test_two"))
     project.makepyfile(test_it=SUITE + SUITE.replace("test_it", "test_two").replace("9)", "7)"))
-    result = project.runpytest_subprocess("-p", "no:cacheprovider", "--llm-rejudge", "run.json", "-n", "1")
+    result = project.runpytest_subprocess(*FEW_PLUGINS, "--llm-rejudge", "run.json", "-n", "1")
     result.assert_outcomes(passed=1, failed=1)
 
 

@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from tests.pytest_runs import FEW_PLUGINS
+
 TEST = """
     import pytest
     from pytest_llm import assert_perplexity_below
@@ -150,6 +152,6 @@ def test_a_marker_that_names_no_tier_is_a_usage_error(pytester: pytest.Pytester,
 
 def test_workers_run_the_tier_and_the_controller_says_so(project: pytest.Pytester) -> None:
     project.makepyfile(TEST)
-    result = project.runpytest_subprocess("--llm-tier=pr", "-n", "2", "-p", "no:cacheprovider")
+    result = project.runpytest_subprocess("--llm-tier=pr", "-n", "2", *FEW_PLUGINS)
     result.assert_outcomes(passed=2, failed=1, skipped=2)
     result.stdout.fnmatch_lines(["tier pr: 2 measurements are of a part of the data (tier pr): *"])

@@ -19,6 +19,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from tests.pytest_runs import FEW_PLUGINS
+
 CONFTEST = '''
 import math
 import os
@@ -172,7 +174,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Run]:
         folder.joinpath("conftest.py").write_text(CONFTEST)
         folder.joinpath("test_it.py").write_text(SUITE)
         environment = {**os.environ, "WRITTEN": str(folder.parent / "written"), "PYTHONDONTWRITEBYTECODE": "1"}
-        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *ASKED, *WAYS[way]]
+        command = [sys.executable, "-m", "pytest", *FEW_PLUGINS, *ASKED, *WAYS[way]]
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
         assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout + done.stderr
         return Run(folder, done.stdout)
@@ -262,7 +264,7 @@ def test_usage_error_is_told_by_each_test(project: pytest.Pytester) -> None:
     project.makepyfile(
         "import pytest\n@pytest.mark.llm_threshold(perplexity_bellow=6)\ndef test_one(): pass\ndef test_two(): pass"
     )
-    result = project.runpytest_subprocess("-p", "no:cacheprovider", "-n", "1")
+    result = project.runpytest_subprocess(*FEW_PLUGINS, "-n", "1")
     result.assert_outcomes(errors=2)
     result.stdout.fnmatch_lines(["*marker llm_threshold: unknown limit 'perplexity_bellow'*"])
 

@@ -21,7 +21,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from pytest_llm.statistics.jackknife import FloatArray
 from pytest_llm.statistics.sequential.drawing import left_before
@@ -63,4 +63,4 @@ def confidence_bounds(values: FloatArray, sizes: FloatArray, total: float, alpha
 
 def _student(z: float, degrees_of_freedom: float) -> float:
     """The quantile of Student's t that leaves as much above it as z of the normal distribution."""
-    return float(stats.t.isf(stats.norm.sf(z), degrees_of_freedom))
+    return float(scipy.stats.t.isf(scipy.stats.norm.sf(z), degrees_of_freedom))

@@ -1,0 +1,19 @@
+"""Student's t distribution: what `scipy.stats.t` gives, to the last bit, without its import, which takes a second."""
+
+from __future__ import annotations
+
+import math
+
+from scipy.special import stdtr, stdtrit
+
+
+def survival(t: float, degrees_of_freedom: float) -> float:
+    """The probability of a value above t; NaN without degrees of freedom."""
+    return float(stdtr(degrees_of_freedom, -t))
+
+
+def quantile(probability: float, degrees_of_freedom: float) -> float:
+    """The value that is not exceeded with this probability; NaN without degrees of freedom."""
+    if probability == 0 and degrees_of_freedom > 0:
+        return -math.inf  # of which `stdtrit` forgets the sign
+    return float(stdtrit(degrees_of_freedom, probability))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -72,14 +73,18 @@ def summed(metric: Metric, pairs: Iterable[Pair], ask: Callable[[Sequence[Exampl
     """
     of_each = value_of_each(metric)
     kept = StoredExamples()
-    rows: list[FloatArray] = []
+    numbers, width = array("d"), 0  # grows in place, where a list of arrays would be copied in the end
     worst: list[tuple[tuple[bool, float, int], Example, Any]] = []
     for batch in batches(pairs, BATCH if ask is None else BATCH * _sharing()):
         examples = [example for example, _ in batch]
         outputs = [output for _, output in batch] if ask is None else ask(examples)
         made = [metric.statistics(*pair) for pair in zip(examples, outputs, strict=True)]
-        rows.append(np.array(made, dtype=np.float64))
-        values = np.atleast_1d(of_each(rows[-1]))
+        rows = np.array(made, dtype=np.float64)
+        if width not in (0, rows.shape[1]):
+            raise ValueError(f"{metric.name} has {rows.shape[1]} statistics of an example, and {width} of one before")
+        width = rows.shape[1]
+        numbers.frombytes(rows.tobytes())
+        values = np.atleast_1d(of_each(rows))
         # as Measurement.worst_places orders them: NaN first, then by value, then by place
         badness = np.where(np.isnan(values), np.inf, values if metric.lower_is_better else -values)
         for place in np.lexsort((-badness, ~np.isnan(values)))[:WORST].tolist():
@@ -92,4 +97,4 @@ def summed(metric: Metric, pairs: Iterable[Pair], ask: Callable[[Sequence[Exampl
     for (_, _, place), example, output in worst:
         kept.keep_whole(place, example)
         shown[place] = output
-    return Streamed(kept, shown, np.concatenate(rows))
+    return Streamed(kept, shown, np.frombuffer(numbers).reshape(-1, width))

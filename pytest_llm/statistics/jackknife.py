@@ -106,6 +106,8 @@ class Estimate:
 
 
 _FACTOR_TO_GIVE_UP = 1000
+_AT_ONCE = 2**16
+"""Units that are left out in one call of `aggregate`: so many differences from the totals are in memory."""
 _LOG_LARGEST = math.log(np.finfo(np.float64).max)
 
 
@@ -137,13 +139,16 @@ def jackknife(
         return None
     totals = statistics.sum(axis=0)
     value = float(aggregate(totals))
-    left_out = np.asarray(aggregate(totals - statistics), dtype=np.float64)
+    left_out = np.empty(n)
+    for first in range(0, n, _AT_ONCE):
+        left_out[first : first + _AT_ONCE] = aggregate(totals - statistics[first : first + _AT_ONCE])
     if scale == "log":
         with np.errstate(divide="ignore", invalid="ignore"):
-            left_out = np.log(left_out)
+            np.log(left_out, out=left_out)
     if not (math.isfinite(value) and np.isfinite(left_out).all()) or (scale == "log" and value <= 0):
         return None
-    variance = (n - 1) / n * float(((left_out - left_out.mean()) ** 2).sum())
+    left_out -= left_out.mean()
+    variance = (n - 1) / n * float(np.square(left_out, out=left_out).sum())
     return Estimate(value, math.sqrt(variance), effective - 1, n, scale, basis)
 
 

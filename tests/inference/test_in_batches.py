@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 
 from pytest_llm import Choose, MisuseError, QualityError, assert_bleu_above, embedded, judge, measure, stream
+from pytest_llm.data.example import Example
 from pytest_llm.data.sampling import Sample, sampling
 from pytest_llm.inference import in_batches
 from pytest_llm.inference.memo import remembering
 from pytest_llm.judging.measurement import Measurement
 from pytest_llm.limit import Limit
+from pytest_llm.metrics.language_modeling import Perplexity
 from pytest_llm.models.transformers_model import TransformersModel
 
 WORDS = [
@@ -127,6 +129,20 @@ class Unigram:
 
     def score(self, texts: Sequence[str]) -> list[list[float]]:
         return [[-1.0 - len(word) for word in text.split()] for text in texts]
+
+
+class Growing(Perplexity):
+    """Has one statistic more of some examples."""
+
+    def statistics(self, example: Example, output: Any) -> Sequence[float]:
+        return (*super().statistics(example, output), *[1.0] * (example.label >= "#3"))
+
+
+def test_statistics_of_another_number_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(in_batches, "BATCH", 3)
+    texts = (f"some words {number}" for number in range(9))
+    with pytest.raises(ValueError, match="perplexity has 3 statistics of an example, and 2 of one before"):
+        measure(Unigram(), stream(texts), Growing("token"))
 
 
 def peak(work: Callable[[], object]) -> int:

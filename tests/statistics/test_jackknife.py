@@ -62,6 +62,15 @@ def test_of_equal_weights_the_interval_is_the_t_interval_of_statsmodels(confiden
     assert astuple(interval) == pytest.approx((low, high, confidence), rel=1e-10)
 
 
+@pytest.mark.parametrize("scale", ["linear", "log"])
+def test_it_is_the_same_in_parts(scale: Scale, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = some_rows(23)
+    whole = estimate(data, scale=scale)
+    monkeypatch.setattr("pytest_llm.statistics.jackknife._AT_ONCE", 5)
+    assert astuple(estimate(data, scale=scale)) == astuple(whole)
+    assert np.array_equal(data, some_rows(23))  # nothing was written into what it was given
+
+
 def test_one_sided_bounds_are_those_of_a_two_sided_interval_with_twice_the_error() -> None:
     found = estimate(some_rows(20))
     interval = found.interval(0.9)

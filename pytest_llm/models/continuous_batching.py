@@ -1,7 +1,7 @@
 """Writing many texts at once: finished ones leave, waiting ones enter, and nothing is padded on the left.
 
 Each text that is being written has a slot, a stretch of memory for the keys and values of its tokens. Prompts are read as packs
-of a tree (`packed_attention`), so that a beginning that several share is read once; then all texts grow by a token a
+of a tree (`tree_attention`), so that a beginning that several share is read once; then all texts grow by a token a
 step. The idea is Orca's iteration-level scheduling (Yu et al. 2022).
 """
 
@@ -21,14 +21,13 @@ from pytest_llm.models.linear_kernels import Product, fastest_linears
 from pytest_llm.models.memory import SHARE_OF_FREE_MEMORY, Budget, free_memory, on_device
 from pytest_llm.models.packed_attention import (
     CannotPack,
-    KeysAndValues,
-    TreeAttention,
     read_pack,
     read_row,
     refuse_what_packing_misses,
     replaced_attention,
 )
 from pytest_llm.models.prefix_tree import Tokens, grow, plan_packs
+from pytest_llm.models.tree_attention import KeysAndValues, TreeAttention
 
 MOST_SLOTS = {"cpu": 32}
 MOST_SLOTS_ELSEWHERE = 256

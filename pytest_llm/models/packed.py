@@ -1,6 +1,6 @@
 """Scoring many windows in one forward pass without padding: they stand behind each other in one row.
 
-Each window keeps to itself (`packed_attention`), a beginning that windows share is read once (`prefix_tree`), and the
+Each window keeps to itself (`tree_attention`), a beginning that windows share is read once (`prefix_tree`), and the
 language-modelling head never makes the matrix `[tokens, vocabulary]`: logits exist for a tile at a time, and only their
 log-sum-exp is kept.
 
@@ -21,12 +21,12 @@ from pytest_llm.models.linear_kernels import Product, fastest_linears
 from pytest_llm.models.memory import Budget, on_device
 from pytest_llm.models.packed_attention import (
     CannotPack,
-    TreeAttention,
     read_pack,
     refuse_what_packing_misses,
     replaced_attention,
 )
 from pytest_llm.models.prefix_tree import Pack, Tree, grow, plan_packs
+from pytest_llm.models.tree_attention import TreeAttention
 
 _ROWS_PER_TILE = 1024
 

@@ -12,7 +12,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from pytest_llm import Decoding, Window, load_model, measure
 from pytest_llm.data.embedded import embedded
 from pytest_llm.data.loading import load_examples
-from pytest_llm.models import packed_attention
+from pytest_llm.models import tree_attention
 from pytest_llm.models.memory import Budget
 from pytest_llm.models.packed import scores_packed
 from pytest_llm.models.plain import scores_in_batches
@@ -86,7 +86,7 @@ def test_packed_scores_are_the_plain_ones(module: Any, dtype: torch.dtype, token
 
 def test_without_a_kernel_the_scores_are_the_same(module: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     with_one = torch.cat(scores_packed(module, windows(), Budget(4096)))
-    monkeypatch.setattr(packed_attention, "varlen_kernel", lambda query, key: None)
+    monkeypatch.setattr(tree_attention, "varlen_kernel", lambda query, key: None)
     torch.testing.assert_close(torch.cat(scores_packed(module, windows(), Budget(4096))), with_one, atol=1e-4, rtol=0)
 
 

@@ -42,7 +42,7 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
-from pytest_llm.models import packed, packed_attention, packing_probe, transformers_model
+from pytest_llm.models import packed, packed_attention, packing_probe, transformers_model, tree_attention
 from pytest_llm.models.language_model import Window
 from pytest_llm.models.memory import Budget
 from pytest_llm.models.packed import distributions_packed, head_log_probs, scores_packed
@@ -236,22 +236,22 @@ def test_the_models_own_attention_comes_back(tiny: TransformersModel) -> None:
 
 
 def test_a_leak_between_windows_is_seen_by_the_probe(tiny: TransformersModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls_of = packed_attention._calls_of
+    calls_of = tree_attention._calls_of
 
-    def leaking(*arguments: Any) -> Iterator[packed_attention.Call]:
+    def leaking(*arguments: Any) -> Iterator[tree_attention.Call]:
         for call in calls_of(*arguments):
             see = None if call.see is None else call.see | torch.ones_like(call.see).tril()
-            yield packed_attention.Call(call.rows, call.keys, see)
+            yield tree_attention.Call(call.rows, call.keys, see)
 
-    monkeypatch.setattr(packed_attention, "_calls_of", leaking)
+    monkeypatch.setattr(tree_attention, "_calls_of", leaking)
     assert "on a probe its log-probabilities differ by" in reason_not_to_pack(tiny.module, 2048)
 
 
 def test_a_beginning_that_is_not_carried_on_is_seen_by_the_probe(
     tiny: TransformersModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stretches = packed_attention._stretches
-    monkeypatch.setattr(packed_attention, "_stretches", lambda keys, places: 0 * stretches(keys, places[:1]))
+    stretches = tree_attention._stretches
+    monkeypatch.setattr(tree_attention, "_stretches", lambda keys, places: 0 * stretches(keys, places[:1]))
     assert reason_not_to_pack(tiny.module, 2048)
 
 

@@ -1,6 +1,7 @@
 """Servers that other people wrote, started on this machine for the length of a block, and ended with it.
 
-llama-cpp-python is of the dependency group `servers`; PYTEST_LLM_LLAMA_CPP_PYTHON names a Python that has it elsewhere.
+llama-cpp-python is of the dependency group `servers`; PYTEST_LLM_LLAMA_CPP_PYTHON names a Python that has it elsewhere. vLLM wants
+releases of torch and transformers that are not ours: PYTEST_LLM_VLLM names a Python that has it.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ class RealServer:
         ready: a path that it answers with 200 once it can be asked.
         log: the file with all that it says.
         environment: variables besides those of this process.
+        longest_start: seconds after which it is given up.
     """
 
     command: Sequence[str]
@@ -39,6 +41,7 @@ class RealServer:
     ready: str
     log: Path
     environment: dict[str, str]
+    longest_start: float = LONGEST_START
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -53,18 +56,23 @@ class RealServer:
         """
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                self.command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env={**os.environ, **self.environment}
+                self.command,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                env={**os.environ, **self.environment},
+                start_new_session=True,  # some start processes of their own, which end with them
             )
-        patience = time.monotonic() + LONGEST_START
+        patience = time.monotonic() + self.longest_start
         while not self._answers():
             assert self.process.poll() is None, f"{self.command[0]} ended:\n{self.said()}"
-            assert time.monotonic() < patience, f"not ready after {LONGEST_START:g} s:\n{self.said()}"
+            assert time.monotonic() < patience, f"not ready after {self.longest_start:g} s:\n{self.said()}"
             time.sleep(0.1)
 
     def kill(self) -> None:
         """End it as a crash would: without a word to those whom it answers."""
         if self.process is not None:
-            self.process.send_signal(signal.SIGKILL)
+            os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
             self.process = None
 
@@ -114,3 +122,21 @@ def llama_cpp_python(gguf: Path, folder: Path) -> RealServer:
     python = os.environ.get("PYTEST_LLM_LLAMA_CPP_PYTHON", sys.executable)
     command = [python, "-m", "llama_cpp.server", "--model", str(gguf), *own, *threads]
     return RealServer(command, port, "/v1/models", folder / "llama-cpp-python.log", {})
+
+
+def vllm(checkpoint: Path, folder: Path) -> RealServer:
+    """VLLM with one model on the CPU in float32, of which it takes no more context than 128 tokens."""
+    port = free_port()
+    own = ["--host", "127.0.0.1", "--port", str(port), "--served-model-name", "tiny", "--dtype", "float32"]
+    small = ["--max-model-len", "128", "--max-num-seqs", "4", "--enforce-eager"]
+    python = os.environ["PYTEST_LLM_VLLM"]
+    command = [python, "-m", "vllm.entrypoints.openai.api_server", "--model", str(checkpoint), *own, *small]
+    environment = {
+        "HF_HUB_OFFLINE": "1",
+        "VLLM_NO_USAGE_STATS": "1",
+        "VLLM_CPU_KVCACHE_SPACE": "1",
+        "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": "",
+    }
+    return RealServer(command, port, "/health", folder / "vllm.log", environment, longest_start=1800.0)

@@ -141,16 +141,22 @@ class Server:
         unsent = "" if self._key() or failure.status not in (401, 403) else f" ({self._why_no_key()})"
         return MisuseError(f"the server {self.address.host} did not answer {question.path}: {failure.reason}{unsent}")
 
-    def check(self, reply: Any) -> None:
+    def check(self, reply: Any, *, is_part: bool = False) -> None:
         """Raise WrongReply for the answer of another model, or one that the context of this one does not hold.
 
         Names come back with a date (OpenAI) or a revision behind them.
+
+        Args:
+            reply: the answer.
+            is_part: an event of a stream, most of which do not say what program and weights they are of.
         """
         told = text(member(reply, "model"), "the model's name")
         if told != self.name and not told.startswith((f"{self.name}-20", f"{self.name}@")):
             raise WrongReply(f"it answers for the model {told[:80]!r}, asked was {self.name!r}")
         refuse_overflow(counted(reply), self._context)
         build = read_build(reply)
+        if is_part and not build:
+            return
         if self._build is not None and build != self._build:
             warnings.warn(
                 f"the server {self.address.host} changed while it was asked (system_fingerprint {self._build!r}, now {build!r}): "

@@ -69,7 +69,7 @@ def _events(server: Server, question: Question) -> Generator[tuple[Any, Usage | 
                 return
             event, heard = _event(data), True
             usage = _usage(event) or usage
-            server.check(event)
+            server.check(event, is_part=True)
             yield event, usage
     finally:
         if heard:

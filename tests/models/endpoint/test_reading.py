@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from codecs import getincrementaldecoder
 from itertools import pairwise
 from typing import Any
 
@@ -153,6 +154,10 @@ def test_what_would_come_again_is_no_reply_that_was_cut_off(body: bytes) -> None
         (["bytes:\\xf0\\x9f", "bytes:\\x98\\x80", "!"], "😀!", True),
         (["a\ufffd", "\ufffd"], "aé", True),
         (["caf", "é"], "café", True),
+        (["C", "a", "f", "", "é", " ", "", "", "–", " n"], "Café – n", True),  # vLLM 0.32: with the last of its tokens
+        (["\ufffd", "", "", "", "", "好"], "你好", True),  # the same, where a text begins so
+        (["f", "", "", "é"], "fé", False),  # two bytes are no three tokens
+        (["f", "", "e"], "fe", False),
         (["the"], "the cat", False),
         (["the", " cat", "!"], "the cat", False),
         (["the", " cat", ""], "the cat", False),  # a token that nothing is left for
@@ -165,6 +170,21 @@ def test_what_would_come_again_is_no_reply_that_was_cut_off(body: bytes) -> None
 )
 def test_tokens_give_back_the_text(pieces: list[str], text: str, expected: bool) -> None:
     assert covers(pieces, text) is expected
+
+
+@given(text=st.text(), data=st.data())
+def test_any_cut_of_a_text_gives_it_back_where_the_last_token_shows_what_was_begun(
+    text: str, data: st.DataObject
+) -> None:
+    raw = text.encode()
+    cuts = sorted(data.draw(st.sets(st.integers(1, len(raw) - 1)))) if len(raw) > 1 else []
+    decoder = getincrementaldecoder("utf-8")()
+    pieces = [raw[a:b] for a, b in pairwise([0, *cuts, len(raw)]) if a < b]
+    shown = [decoder.decode(piece) for piece in pieces]
+
+    assert covers(shown, text)
+    if any(shown):
+        assert not covers([*shown, "", "", "", ""], text)
 
 
 @given(text=st.text(), data=st.data())

@@ -56,6 +56,24 @@ def test_pieces_come_one_after_the_other(server: StubServer, events: list[str]) 
     assert server.questions[-1].body["stream"] is True
 
 
+def test_pieces_that_do_not_say_what_they_are_of_are_no_sign_of_change(
+    server: StubServer, recwarn: pytest.WarningsRecorder
+) -> None:
+    """The server vLLM says it with the last event only."""
+    told = {"usage": {"prompt_tokens": 2, "completion_tokens": 3}, "system_fingerprint": "vllm-0.32.0-a8a5c605"}
+    last = f"data: {json.dumps({'model': MODEL, 'choices': [], **told})}\n\n"
+    model = Endpoint(server.url)
+    server.script = lambda asked: (
+        honest(asked)
+        if not asked.body
+        else Reply("".join([*WHOLE[:4], last, DONE]).encode(), headers={"Content-Type": "text/event-stream"})
+    )
+
+    for _ in range(2):
+        assert list(model.stream("the cat", Decoding(max_tokens=3))) == PIECES
+    assert not recwarn
+
+
 def test_pieces_of_a_chat(server: StubServer) -> None:
     deltas: list[dict[str, Any]] = [
         {"role": "assistant", "content": None},

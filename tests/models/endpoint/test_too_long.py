@@ -23,7 +23,8 @@ REFUSALS: dict[str, tuple[Any, TooLong]] = {
         {
             "error": {
                 "message": "This model's maximum context length is 32 tokens. However, your prompt contains at least 33 input "
-                "tokens, which exceeds this limit even without any output tokens. Please reduce the length of the input prompt.",
+                "tokens, which exceeds this limit even without any output tokens. Please reduce the length of the input prompt. "
+                "(parameter=input_tokens, value=33)",
                 "type": "BadRequestError",
                 "param": "input_tokens",
                 "code": 400,
@@ -36,7 +37,7 @@ REFUSALS: dict[str, tuple[Any, TooLong]] = {
             "error": {
                 "message": "This model's maximum context length is 32 tokens. However, your prompt contains 9000 characters "
                 "(more than 2048 characters, which is the upper bound for 32 input tokens). Please reduce the length of the "
-                "input prompt.",
+                "input prompt. (parameter=input_text, value=9000)",
                 "type": "BadRequestError",
                 "param": "input_text",
                 "code": 400,

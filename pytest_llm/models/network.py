@@ -9,8 +9,7 @@ model does not take is not given to it; a contract that needs it says so.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -26,8 +25,6 @@ from pytest_llm.models.loading import load_model
 
 Reads: TypeAlias = Literal["source", "target"]
 
-EMBEDDINGS = "embeddings"
-"""What `listening` calls what goes into the first layer."""
 _MASKS = ("attention_mask", "mask")
 _CACHES = ("cache", "past_key_values")  # transformers 5 and 4
 # source, target and the masks of both, as transformers and the core call them
@@ -270,45 +267,6 @@ def _half(module: nn.Module, tokenizer: Any, reads: Reads) -> Callable[..., Any]
     if reads == "source":
         return of_source
     return of_target if cache_name is None else of_target_with_cache
-
-
-@contextmanager
-def listening(module: nn.Module, hear: Callable[[str, torch.Tensor], None]) -> Iterator[None]:
-    """Say what each of a module's stacked layers puts out, and first what the stack was given, as it happens."""
-    layers = stack(module)
-    handles = []
-    for place, (name, layer) in enumerate(layers):
-        if place == 0:
-            handles.append(
-                layer.register_forward_pre_hook(
-                    lambda _, args, kwargs: hear(EMBEDDINGS, _first_tensor([*args, *kwargs.values()])),
-                    with_kwargs=True,
-                )
-            )
-        handles.append(layer.register_forward_hook(lambda _m, _a, out, name=name: hear(name, _first_tensor([out]))))
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-def stack(module: nn.Module) -> list[tuple[str, nn.Module]]:
-    """The layers that follow one another, with their names: the longest list of modules in it, the last of several such."""
-    lists = [(name, part) for name, part in module.named_modules() if isinstance(part, nn.ModuleList | nn.Sequential)]
-    if not lists:
-        return []
-    name, longest = max(reversed(lists), key=lambda entry: len(entry[1]))
-    return [(f"{name}.{number}" if name else str(number), layer) for number, layer in enumerate(longest)]
-
-
-def _first_tensor(values: Sequence[Any]) -> torch.Tensor:
-    for value in values:
-        if isinstance(value, torch.Tensor):
-            return value
-        if isinstance(value, tuple | list) and value and isinstance(value[0], torch.Tensor):
-            return value[0]
-    raise MisuseError("a layer without a tensor to look at")
 
 
 def _logits(answer: Any, name: str) -> torch.Tensor:

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from pytest_llm import MisuseError
-from pytest_llm.models.network import as_network, listening, stack
+from pytest_llm.models.network import as_network
 from pytest_llm.transformer.architectures import CausalLM, Seq2SeqLM
 from pytest_llm.transformer.config import Config
 from tests.tiny_checkpoints import tiny_bert, tiny_gpt2, tiny_llama, tiny_roberta, tiny_t5
@@ -90,17 +90,6 @@ def test_what_a_model_says_of_itself() -> None:
     function = as_network(lambda ids: nn.functional.one_hot(ids, 9).double())
     assert (function.vocabulary, function.max_length, function.dtype) == (9, None, torch.float64)
     assert str(function.provenance) == "<lambda>, float64 on cpu"
-
-
-def test_layers_are_heard_in_their_order_and_left_as_they_were() -> None:
-    module, _ = tiny_llama()
-    heard: list[tuple[str, tuple[int, ...]]] = []
-    with listening(module, lambda name, states: heard.append((name, tuple(states.shape)))):
-        as_network(module).read(IDS)
-    assert heard == [("embeddings", (1, 4, 16)), ("model.layers.0", (1, 4, 16)), ("model.layers.1", (1, 4, 16))]
-    as_network(module).read(IDS)
-    assert len(heard) == 3
-    assert stack(nn.Linear(2, 2)) == []
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from typing import Any, TypeAlias
 import torch
 
 from pytest_llm.inference.contracts.rounding import Rounded
-from pytest_llm.models.network import EMBEDDINGS, Network, listening, stack
+from pytest_llm.models.layer_outputs import EMBEDDINGS, listening, stack
+from pytest_llm.models.network import Network
 from pytest_llm.wording import number
 
 Ask: TypeAlias = Callable[[], object]

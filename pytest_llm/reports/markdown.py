@@ -8,8 +8,11 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 from pytest_llm.reports.rows import Row, effort_of
+from pytest_llm.reports.usage import usage_lines
+from pytest_llm.usage import Usage
 
 MOST_BYTES = 900_000
 """GitHub refuses the summary of a step above 1 MiB."""
@@ -18,17 +21,24 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~-])")
 _FENCE = re.compile(r"`{3,}")
 
 
-def markdown(rows: Sequence[Row], failures: Mapping[str, str], missing: Sequence[str] = ()) -> str:
+def markdown(
+    rows: Sequence[Row],
+    failures: Mapping[str, str],
+    missing: Sequence[str] = (),
+    usages: Mapping[str, Usage] = MappingProxyType({}),
+) -> str:
     """A table, and below it the messages of tests that failed.
 
     Args:
         rows: a verdict each.
         failures: by the id of a test what it says of its failure.
         missing: what is said of tests that did not come to their end, in lines.
+        usages: what was asked of served models, by model.
     """
     kept: list[str] = []
     left = MOST_BYTES
-    for line in (*_table(rows, missing), "", *_messages(rows, failures)):
+    asked = [part for line in usage_lines(usages) for part in ("", f"{escaped(line)}.")]
+    for line in (*_table(rows, missing), *asked, "", *_messages(rows, failures)):
         left -= len(line.encode("utf-8", "replace")) + 1
         if left < 0:
             kept += ["", "There is more than a summary may hold; the log has all of it."]

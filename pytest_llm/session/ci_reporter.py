@@ -78,7 +78,8 @@ class CiReporter:
         unfinished = session.config.pluginmanager.get_plugin("llm_unfinished")
         missing = [] if unfinished is None else list(unfinished.lines(session.config))
         if (rows or missing) and (self.telling.markdown or self.telling.summary):
-            self._write(markdown(rows, {result.id: result.failure for result in self.results}, missing), session)
+            failures = {result.id: result.failure for result in self.results}
+            self._write(markdown(rows, failures, missing, self.results.usage), session)
         code = self.telling.exit_code
         if code is not None and session.exitstatus == pytest.ExitCode.TESTS_FAILED and not self.others_failed:
             session.exitstatus = code

@@ -129,7 +129,8 @@ def test_what_failed_and_what_nobody_counted_is_told(pytester: pytest.Pytester, 
 
 
 def test_records_say_it_of_each_test(pytester: pytest.Pytester, server: StubServer) -> None:
-    suite(pytester, server, "--llm-json=run.json", "--junitxml=junit.xml", "-o", "junit_family=xunit1")
+    written = ("--llm-json=run.json", "--llm-html=page.html", "--llm-markdown=summary.md", "--junitxml=junit.xml")
+    suite(pytester, server, *written, "-o", "junit_family=xunit1")
 
     where = f"words-1 at 127.0.0.1:{server.port}"
     reads, goes_on = read_record(Path("run.json")).tests
@@ -143,4 +144,6 @@ def test_records_say_it_of_each_test(pytester: pytest.Pytester, server: StubServ
     ]
     assert [words.split(": ")[1].split(" ")[0] for words in told] == ["4", "2"]
     assert told[1] == f"served {where}: 2 requests, 5 prompt and 5 completion tokens as the server counted them"
-    assert KEY not in Path("run.json").read_text() + Path("junit.xml").read_text()
+    assert f'<p class="legend">served {where}: 6 requests, ' in Path("page.html").read_text()
+    assert f"\nserved words\\-1 at 127.0.0.1:{server.port}: 6 requests, " in Path("summary.md").read_text()
+    assert not [path for path in pytester.path.glob("*.*") if KEY in path.read_text()]

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from pytest_llm.judging.measurement import Measurement
 from pytest_llm.records.run_record import OUTCOMES, RunRecord
+from pytest_llm.reports.usage import usage_lines
+from pytest_llm.usage import summed
 
 _DIGEST = 12
 
@@ -20,6 +22,8 @@ class Environment:
     """Name, dtype, device, the beginnings of the digests of weights and tokenizer."""
     data: tuple[tuple[str, str], ...]
     """What reports call it, and how many examples it has."""
+    asked: tuple[str, ...]
+    """What served models were asked, a sentence each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,9 @@ def environment(run: RunRecord) -> Environment:
     for m in measured:
         data.setdefault(m.data, {})[f"{m.n:,} {m.row}{'s' * (m.n != 1)}"] = None
     recorded = tuple((name, said) for name, said in run.recorded.items() if said)
-    return Environment(recorded, tuple(models), tuple((name, ", ".join(sizes)) for name, sizes in data.items()))
+    asked = usage_lines(summed([test.usage for test in run.tests]))
+    sizes_by_name = tuple((name, ", ".join(sizes)) for name, sizes in data.items())
+    return Environment(recorded, tuple(models), sizes_by_name, tuple(asked))
 
 
 def _model(m: Measurement) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Real
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -29,11 +29,8 @@ from pytest_llm.data.ratings import (
 )
 from pytest_llm.errors import MisuseError
 from pytest_llm.metrics.class_counts import ratio
-from pytest_llm.statistics.jackknife import Basis, Estimate, FloatArray, Scale, jackknife, sum_by_cluster
-
-if TYPE_CHECKING:
-    from pytest_llm.metrics.agreement import Agreement
-    from pytest_llm.metrics.bradley_terry import BradleyTerry
+from pytest_llm.metrics.metric import Metric, estimate_of
+from pytest_llm.statistics.jackknife import Basis, Estimate, FloatArray, Scale
 
 BASES: dict[Cluster, Basis] = {"rater": Basis.RATERS, "item": Basis.ITEMS}
 """What an interval is about, by what makes answers depend on each other."""
@@ -137,11 +134,11 @@ class Summary:
     examples: int
 
 
-def summarise(metric: MeanRating | WinRate | BradleyTerry | Agreement, examples: Sequence[Example]) -> Summary:
+def summarise(metric: Metric, examples: Sequence[Example]) -> Summary:
     """The value of a metric of human evaluation with its interval over the clusters of the examples.
 
     Args:
-        metric: fitted to the examples, if it has `fitted`.
+        metric: of human evaluation; fitted to the examples, if it has `fitted`.
         examples: from `rating_examples`, `preference_examples` or `item_examples`.
 
     Raises:
@@ -150,11 +147,8 @@ def summarise(metric: MeanRating | WinRate | BradleyTerry | Agreement, examples:
     if not examples:
         raise MisuseError("no ratings: there is nothing to summarise")
     rows = np.array([metric.statistics(example, example.target) for example in examples], dtype=np.float64)
-    units = sum_by_cluster(rows, [f"example {e.id}" if e.cluster is None else f"cluster {e.cluster}" for e in examples])
     value = float(metric.aggregate(rows.sum(axis=0)))
-    return Summary(
-        metric.name, value, jackknife(units, metric.aggregate, units[:, -1], scale=metric.scale), len(examples)
-    )
+    return Summary(metric.name, value, estimate_of(metric, examples, rows), len(examples))
 
 
 def as_preference(output: Any, example: Example) -> Preference:

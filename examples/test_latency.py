@@ -22,7 +22,7 @@ from pytest_llm import (
 )
 
 OPENINGS = [" ".join(example.text.split()[:30]) for example in load_examples(embedded("data/held_out.jsonl"))[:20]]
-ANSWER = Generate(max_tokens=16)  # short ones: this is a test of every pull request
+ANSWER = Generate(max_tokens=8)  # short ones: this is a test of every pull request
 PRODUCT = Calibration()  # of two matrices, timed beside the requests: a slower machine has more time
 
 

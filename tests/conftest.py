@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import settings
 
 from pytest_llm.models.devices import share_cores
-from pytest_llm.models.embedding_model import EmbeddingModel
-from pytest_llm.models.loading import load_model
-from pytest_llm.models.transformers_model import TransformersModel
 from tests.browser import browser
-from tests.pytest_runs import LOADED_BEFORE
 
-__all__ = ["LOADED_BEFORE", "browser"]
+if TYPE_CHECKING:  # the controller of several workers runs no test and imports no torch
+    from pytest_llm.models.embedding_model import EmbeddingModel
+    from pytest_llm.models.transformers_model import TransformersModel
+
+__all__ = ["browser"]
 
 pytest_plugins = ["pytester", "tests.ray_clusters"]
 
@@ -21,12 +23,39 @@ settings.register_profile("quick", max_examples=15, derandomize=True, deadline=N
 settings.register_profile("thorough", max_examples=500, deadline=None)
 settings.load_profile("quick")
 
+SHARED = ("smollm2", "ray_cluster", "minilm", "serve", "browser")
+"""Fixtures of a session that take seconds to make."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of several workers one makes what many tests share, and the longest tests begin first: `--dist worksteal` hands neighbours to
+    one worker, and what is left of them to whoever is idle.
+    """
+
+    def place(item: pytest.Item) -> int:
+        shared = [number for number, name in enumerate(SHARED) if name in getattr(item, "fixturenames", ())]
+        marked = [number for number, name in enumerate(SHARED) if item.get_closest_marker(name)]
+        return min(shared + marked, default=len(SHARED) + (item.path.name != "test_examples.py"))
+
+    if hasattr(config, "workerinput"):
+        items.sort(key=place)
+
+
 share_cores()  # for tests that ask torch without a model of ours
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _loaded() -> None:
+    """What runs of pytest inside a test need."""
+    import tests.pytest_runs  # noqa: F401
 
 
 @pytest.fixture(scope="session")
 def tiny() -> TransformersModel:
     """The shipped tiny-decoder, in float32 on the CPU."""
+    from pytest_llm.models.loading import load_model
+    from pytest_llm.models.transformers_model import TransformersModel
+
     model = load_model("tiny-decoder", device="cpu")
     assert isinstance(model, TransformersModel)
     return model
@@ -35,6 +64,9 @@ def tiny() -> TransformersModel:
 @pytest.fixture(scope="session")
 def minilm() -> EmbeddingModel:
     """all-MiniLM-L6-v2 of the [minilm] extra, in float32 on the CPU. Tests that use it are marked `minilm`."""
+    from pytest_llm.models.embedding_model import EmbeddingModel
+    from pytest_llm.models.loading import load_model
+
     model = load_model("minilm", device="cpu")
     assert isinstance(model, EmbeddingModel)
     return model
@@ -43,6 +75,9 @@ def minilm() -> EmbeddingModel:
 @pytest.fixture(scope="session")
 def smollm2() -> TransformersModel:
     """SmolLM2-135M of the [smollm2] extra, in float32 on the CPU. Tests that use it are marked `smollm2`."""
+    from pytest_llm.models.loading import load_model
+    from pytest_llm.models.transformers_model import TransformersModel
+
     model = load_model("smollm2", device="cpu")
     assert isinstance(model, TransformersModel)
     return model

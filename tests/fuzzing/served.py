@@ -16,6 +16,7 @@ from pytest_llm.models.endpoint.reading import WrongReply, parsed
 from pytest_llm.models.endpoint.retrying import Failure, wait_of
 from pytest_llm.models.endpoint.server import Server
 from pytest_llm.models.endpoint.streaming import read_stream
+from pytest_llm.models.endpoint.too_long import read_refusal
 from pytest_llm.models.endpoint.writing import read_text
 from pytest_llm.tasks.decoding import Decoding
 from tests.fuzzing.parser import Parser, of_text, texts
@@ -80,10 +81,15 @@ def _of_reply(read: Callable[[Any], Any]) -> Callable[[Path], Any]:
 
 
 def _error(path: Path) -> object:
-    words = said(path.read_bytes(), Key("a-secret-of-many-letters"))
+    body = path.read_bytes()
+    words = said(body, Key("a-secret-of-many-letters"))
     assert words.isprintable(), words
     assert len(words) <= 300, words
-    return words
+    try:
+        told = parsed(body)
+    except (ValueError, WrongReply):
+        told = None
+    return words, read_refusal(400, told, words)
 
 
 class _Client:
@@ -132,7 +138,11 @@ PARSERS: dict[str, Parser] = {
     ),
     "server_error": Parser(
         _error,
-        _seeds({"error": {"message": "no", "type": "x"}}, {"detail": [{"msg": "no"}]}),
+        _seeds(
+            {"error": {"message": "no", "type": "x"}},
+            {"detail": [{"msg": "no"}]},
+            {"error": {"message": "request (21 tokens) exceeds the available context size (16 tokens)", "n_ctx": 16}},
+        ),
         allowed=(),
         names_file=False,
     ),

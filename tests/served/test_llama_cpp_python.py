@@ -19,7 +19,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from pytest_llm import Decoding, Endpoint, MisuseError, embedded, load_examples
+from pytest_llm import Decoding, Endpoint, MisuseError, embedded, load_examples, measure
 from pytest_llm.models.language_model import Window
 from pytest_llm.models.sources import smollm2_file
 from pytest_llm.models.transformers_model import TransformersModel
@@ -86,3 +86,11 @@ def test_it_writes_what_transformers_writes_with_the_same_arithmetic(
     served = Endpoint(float_server.url)
     assert served.generate(TEXTS, decoding) == list(smollm2.generate(TEXTS, decoding))
     assert "".join(served.stream(TEXTS[0], decoding)) == smollm2.generate(TEXTS[:1], decoding)[0]
+
+
+def test_a_text_beyond_its_context_is_named(llama_server: RealServer) -> None:
+    text = " ".join(example.text for example in load_examples(embedded("data/held_out.jsonl")))
+    with pytest.raises(
+        MisuseError, match=r"^#1: .*: [\d,]+ tokens and 1 to write, its context holds 2,048 \([\d,]+ too many\)"
+    ):
+        measure(Endpoint(llama_server.url, prefix=BOS, concurrency=1), [TEXTS[0], text], "perplexity")

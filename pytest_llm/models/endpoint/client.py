@@ -232,9 +232,10 @@ class Client:
             return Failure(f"no answer within {self.patience.seconds:g} s{last}")
         except Exception as error:  # a fault of ours or of a library: its frames hold the key, so they end here
             return Failure(f"asking it failed ({type(error).__name__})")
-        if not failure.again:
-            return failure
-        return Failure(f"{failure.reason}, after {tried} tries", status=failure.status)
+        reason = f"{failure.reason}, after {tried} tries" if failure.again else failure.reason
+        return Failure(
+            reason, status=failure.status, too_long=failure.too_long
+        )  # anew: without frames that hold the key
 
     async def _once(self, http: httpx2.AsyncClient, question: Question) -> Any:
         """One try.

@@ -246,6 +246,15 @@ def test_an_answer_is_no_longer_than_was_allowed(server: StubServer, how: str) -
     assert answer.reason == "its answer has more than 10,000 bytes"
 
 
+def test_a_refusal_comes_without_the_frames_that_hold_the_key(server: StubServer) -> None:
+    server.script = lambda _: Reply({"error": "no"}, 400)
+
+    (answer,) = Client(server.url, Key).ask([Question("/completions", {})])
+
+    assert isinstance(answer, Failure)
+    assert (answer.status, answer.__traceback__) == (400, None)
+
+
 def test_a_redirect_takes_the_key_nowhere(server: StubServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret-0123456789")
     with serving() as elsewhere:

@@ -1,12 +1,13 @@
 """What a measurement costs beside the model: a model that does no work, asked about up to a million texts.
 
-    python tests/benchmarks/driver.py [--counts 10000 100000 1000000] [--ways list stream cached ray] [--profile]
+    python tests/benchmarks/driver.py [--counts 10000 100000 1000000] [--ways list stream cached ray] [--words 25] [--profile]
 
 A figure is CPU time of one thread from the call of the assertion to its return, divided by the number of examples, and how far that
 raises the process's peak of memory above what it held with the data. Each run is a fresh process; the memo of a session is bound
 in all of them. `list` is a list of texts, `stream` a JSONL file that is streamed, `cached` the list with a cache on disk, which is
 filled. `ray` and `ray-stream` are the first two with two actors of a Ray cluster on this machine in the place of this process:
-the time is then that of all threads of this process, Ray's too, and what it sends to actors and gets back is counted as well.
+the time is then that of all threads of this process, Ray's too, and of the thread that asks; calls of actors, and what is sent to
+them and comes back, are counted as well.
 """
 
 from __future__ import annotations
@@ -44,13 +45,14 @@ PERPLEXITY = math.exp(-sum(LOG_PROBS) / len(LOG_PROBS))
 ON_RAY = Engine(cluster=Cluster("local", actors=2))
 
 
-def texts(count: int) -> Iterator[str]:
+def texts(count: int, words: int = 25) -> Iterator[str]:
     """No two are the same; 25 words, as in the verses of a Bible."""
-    words = "and the evening and the morning were the first day of all that were made upon the earth beneath the sky that night"
-    return (f"{place} {words}" for place in range(count))
+    verse = "and the evening and the morning were the first day of all that were made upon the earth beneath the sky that night"
+    told = " ".join((verse.split() * (words // 24 + 1))[: words - 1])
+    return (f"{place} {told}" for place in range(count))
 
 
-def measured(way: str, count: int, profile: bool) -> None:
+def measured(way: str, count: int, words: int, profile: bool) -> None:
     """Print a line about one run."""
     with tempfile.TemporaryDirectory() as folder, ExitStack() as block:
         if way.startswith("ray"):
@@ -63,13 +65,13 @@ def measured(way: str, count: int, profile: bool) -> None:
         path = Path(folder, "texts.jsonl")
         if way.endswith("stream"):
             with path.open("w") as file:
-                file.writelines(json.dumps({"text": text}) + "\n" for text in texts(count))
-        data = stream(path) if way.endswith("stream") else list(texts(count))
+                file.writelines(json.dumps({"text": text}) + "\n" for text in texts(count, words))
+        data = stream(path) if way.endswith("stream") else list(texts(count, words))
         profiler: AbstractContextManager[object] = cProfile.Profile() if profile else nullcontext()
-        held, began = _resident(), time.process_time()
+        held, began, own = _resident(), time.process_time(), time.thread_time()
         with remembering(cache), profiler:
             measurement = assert_perplexity_below(Idle(), data, 8)
-            seconds = time.process_time() - began
+            seconds, own = time.process_time() - began, time.thread_time() - own
         _check(measurement, count)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         print(
@@ -79,7 +81,9 @@ def measured(way: str, count: int, profile: bool) -> None:
         )
         if way.startswith("ray"):
             print(
-                f"         sent {sent['out'] / count:.0f} bytes an example, got {sent['back'] / count:.0f}", flush=True
+                f"         of these {own / count * 1e6:.1f} µs in the thread that asks; {sent['calls']} calls, sent "
+                f"{sent['out'] / count:.0f} bytes an example, got {sent['back'] / count:.0f}",
+                flush=True,
             )
         if isinstance(profiler, cProfile.Profile):
             pstats.Stats(profiler).sort_stats("tottime").print_stats(30)
@@ -87,11 +91,12 @@ def measured(way: str, count: int, profile: bool) -> None:
 
 def _count_bytes() -> dict[str, int]:
     """How many bytes stretches and their answers have, from now on."""
-    sent = {"out": 0, "back": 0}
+    sent = {"calls": 0, "out": 0, "back": 0}
     packed, unpacked = sending.packed_items, sending.unpacked_result
 
     def put(items: Sequence[Any]) -> bytes:
         data = packed(items)
+        sent["calls"] += 1
         sent["out"] += len(data)
         return data
 
@@ -119,11 +124,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--counts", type=int, nargs="*", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--ways", nargs="*", choices=WAYS, default=["list", "stream", "cached"])
+    parser.add_argument("--words", type=int, default=25, help="of each text (default: 25)")
     parser.add_argument("--profile", action="store_true", help="where the time goes; slows it down")
     options = parser.parse_args()
     for way in options.ways:
         for count in options.counts:
-            child = multiprocessing.get_context("spawn").Process(target=measured, args=(way, count, options.profile))
+            child = multiprocessing.get_context("spawn").Process(
+                target=measured, args=(way, count, options.words, options.profile)
+            )
             child.start()
             child.join()
             if child.exitcode:

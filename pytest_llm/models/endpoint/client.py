@@ -233,9 +233,8 @@ class Client:
         except Exception as error:  # a fault of ours or of a library: its frames hold the key, so they end here
             return Failure(f"asking it failed ({type(error).__name__})")
         reason = f"{failure.reason}, after {tried} tries" if failure.again else failure.reason
-        return Failure(
-            reason, status=failure.status, too_long=failure.too_long
-        )  # anew: without frames that hold the key
+        # anew, without the frames, which hold the key
+        return Failure(reason, status=failure.status, too_long=failure.too_long)
 
     async def _once(self, http: httpx2.AsyncClient, question: Question) -> Any:
         """One try.

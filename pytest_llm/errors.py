@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from pytest_llm.wording import counted
+
 _LONGEST = 2000
 """Characters of a message: with the beginning of what was received, and the remedy at the end."""
 
@@ -93,7 +95,7 @@ class BudgetError(Exception):
         """How many the model gave within it."""
         self.kept = kept
         """Whether they are in the cache on disk."""
-        self.known = f"{answers} question{'s' * (answers != 1)} answered"
+        self.known = f"{counted(answers, 'question')} answered"
         """What the sentence says of how far it got."""
         self.so_far: str | None = None
         """The value of what is known; no verdict rests on it."""
@@ -109,6 +111,6 @@ class BudgetError(Exception):
         lines = [f"the budget of {self.budget} is over after {self.spent}: {self.known}, so there is no verdict"]
         if self.so_far is not None:
             lines.append(f"  so far     {self.so_far}")
-        lines.append(f"  kept       {self.answers} answer{'s' * (self.answers != 1)}, {kept}")
+        lines.append(f"  kept       {counted(self.answers, 'answer')}, {kept}")
         lines.append("  to go on   run it again, or allow more time: budget=…, with budget(…), --llm-budget")
         return "\n".join(lines)

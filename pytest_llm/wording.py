@@ -24,6 +24,11 @@ def listed(labels: Sequence[str], most: int) -> str:
     return ", ".join(map(printable, labels[:most])) + ", …" * (len(labels) > most)
 
 
+def counted(count: int, what: str) -> str:
+    """Such as "1 gate", or "2 gates"."""
+    return f"{count} {what}{'s' * (count != 1)}"
+
+
 def number(value: float) -> str:
     """Four digits, or whole where there are more before the point."""
     return f"{value:.4g}" if abs(value) < 9999.5 or not math.isfinite(value) else f"{value:,.0f}"

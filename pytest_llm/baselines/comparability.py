@@ -10,7 +10,7 @@ from pytest_llm.data.example import Example
 from pytest_llm.data.provenance import Identity
 from pytest_llm.judging.measurement import Measurement
 from pytest_llm.statistics.jackknife import FloatArray
-from pytest_llm.wording import listed
+from pytest_llm.wording import counted, listed
 
 SHOWN = 3
 
@@ -105,7 +105,7 @@ def _other_examples(baseline: Baseline, m: Measurement) -> Iterator[str]:
     edited = [e.label for id_, e in current.items() if id_ in recorded and e.content != recorded[id_]]
     for title, names in (("not in the baseline", new), ("only in the baseline", gone), ("changed", edited)):
         if names:
-            yield f"data: {len(names)} example{'s' * (len(names) != 1)} {title}: {listed(names, SHOWN)}"
+            yield f"data: {counted(len(names), 'example')} {title}: {listed(names, SHOWN)}"
 
 
 def same_examples(baseline: Baseline, measured: OfExamples) -> bool:

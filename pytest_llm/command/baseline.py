@@ -19,6 +19,7 @@ from pytest_llm.baselines.inventory import (
 from pytest_llm.command import importing, noting
 from pytest_llm.command.main import DONE, WRONG
 from pytest_llm.errors import MisuseError
+from pytest_llm.wording import counted
 
 if TYPE_CHECKING:
     from pytest_llm.judging.verdict import Verdict
@@ -114,7 +115,7 @@ def verify(options: argparse.Namespace) -> int:
     wrong = [f"{one.path}: {problem}" for one in stored for problem in problems(one)]
     for line in wrong:
         print(line)
-    print(f"{len(stored)} baseline{'s' * (len(stored) != 1)}: {f'{len(wrong)} wrong' if wrong else 'all sound'}")
+    print(f"{counted(len(stored), 'baseline')}: {f'{len(wrong)} wrong' if wrong else 'all sound'}")
     return WRONG if wrong else DONE
 
 

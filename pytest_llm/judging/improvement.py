@@ -15,7 +15,7 @@ from pytest_llm.judging.regression import interval_of, lost_most
 from pytest_llm.judging.verdict import FEWEST_UNITS, Outcome, Verdict
 from pytest_llm.statistics.paired import PairedChange
 from pytest_llm.tolerance import Amount, check_alpha
-from pytest_llm.wording import number
+from pytest_llm.wording import counted, number
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class ImprovementVerdict(Verdict):
             yield "seen", f"gains of {c.worded(smallest)} or more, 19 times of 20"
         units = "" if c.change is None or c.change.units == m.n else f" in {c.change.units} clusters"
         better, worse = int((c.example_drops < 0).sum()), int((c.example_drops > 0).sum())
-        yield "measured", f"{m.n} {m.row}{'s' * (m.n != 1)}{units}, {m.data}: {better} better, {worse} worse"
+        yield "measured", f"{counted(m.n, m.row)}{units}, {m.data}: {better} better, {worse} worse"
         yield from lost_most(c)
         yield "before", c.origin
         yield "model", str(m.provenance)
@@ -111,7 +111,7 @@ def judge_improvement(comparison: Comparison, claim: Improvement) -> Improvement
     change = None if c.change is None else c.change.reversed
     if change is None or change.units < FEWEST_UNITS:
         units = 1 if change is None else change.units
-        few = f"{units} independent document{'s' * (units != 1)} prove nothing, at least {FEWEST_UNITS} are needed"
+        few = f"{counted(units, 'independent document')} prove nothing, at least {FEWEST_UNITS} are needed"
         return verdict(Outcome.INCONCLUSIVE, f"{stated}{asked}; {few}")
     p = change.p_beyond(margin)
     if p < claim.alpha:

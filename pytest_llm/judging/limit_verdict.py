@@ -20,7 +20,7 @@ from pytest_llm.limit import Limit
 from pytest_llm.statistics.jackknife import Estimate
 from pytest_llm.statistics.multiplicity import Significance
 from pytest_llm.stopping.watch import Stopped
-from pytest_llm.wording import distinct, listed, number, printable, signed, snippet
+from pytest_llm.wording import counted, distinct, listed, number, printable, signed, snippet
 
 EXPLAINED = 2
 """So many of the worst examples are shown in detail."""
@@ -58,8 +58,8 @@ class LimitVerdict(Verdict):
         m = self.measurement
         yield "interval", interval_of(m)
         units = "" if m.estimate is None or m.estimate.units == m.n else f" in {m.estimate.units} clusters"
-        counted = "" if m.counts == "examples" else f", {m.statistics[:, -1].sum():.0f} {m.counts}"
-        yield "measured", f"{m.n} {m.row}{'s' * (m.n != 1)}{units}{counted}, {m.data}"
+        weight = "" if m.counts == "examples" else f", {m.statistics[:, -1].sum():.0f} {m.counts}"
+        yield "measured", f"{counted(m.n, m.row)}{units}{weight}, {m.data}"
         for rank, place in enumerate(m.worst_places()):
             example, value = m.examples[place], m.example_values[place]
             yield "" if rank else "worst", f"{value:>9.4g}  {printable(example.label)}  {_shown(m, place)}"
@@ -154,9 +154,8 @@ def _judge_with_confidence(m: Measurement, limit: Limit, confidence: float) -> L
         return LimitVerdict(Outcome.INCONCLUSIVE, sentence, m, limit)
     if m.estimate is None or m.estimate.units < FEWEST_UNITS:
         units, unit = (1, "document") if m.estimate is None else (m.estimate.units, m.estimate.basis.unit)
-        sentence = (
-            f"{claim.format('not proven')}: {units} independent {unit}{'s' * (units != 1)}, at least 10 are needed"
-        )
+        few = counted(units, f"independent {unit}")
+        sentence = f"{claim.format('not proven')}: {few}, at least {FEWEST_UNITS} are needed"
         return LimitVerdict(Outcome.INCONCLUSIVE, sentence, m, limit)
     bound = m.estimate.upper(confidence) if limit.side == "below" else m.estimate.lower(confidence)
     which = f"the {confidence * 100:g} % {'upper' if limit.side == 'below' else 'lower'} bound is {number(bound)}"

@@ -21,7 +21,7 @@ from pytest_llm.statistics.multiplicity import Significance
 from pytest_llm.statistics.paired import PairedChange
 from pytest_llm.stopping.watch import Stopped
 from pytest_llm.tolerance import Inconclusive, Tolerance
-from pytest_llm.wording import listed, number, printable, snippet
+from pytest_llm.wording import counted, listed, number, printable, snippet
 
 FEW_UNITS = 30
 """Below this many documents a verdict says that they are few."""
@@ -76,7 +76,7 @@ class ChangeVerdict(Verdict):
         yield from _caught(c, self.tolerance)
         units = "" if c.change is None or c.change.units == m.n else f" in {c.change.units} clusters"
         worse, better = int((c.example_drops > 0).sum()), int((c.example_drops < 0).sum())
-        yield "measured", f"{m.n} {m.row}{'s' * (m.n != 1)}{units}, {m.data}: {worse} worse, {better} better"
+        yield "measured", f"{counted(m.n, m.row)}{units}, {m.data}: {worse} worse, {better} better"
         yield from lost_most(c)
         if (reach := c.reach(self.tolerance.alpha)) is not None:
             sure = f"{100 * (1 - self.tolerance.alpha):g} %"
@@ -170,7 +170,7 @@ def _tolerable(c: Comparison, tolerance: Tolerance, tolerated: float) -> tuple[O
 
 def _too_few(c: Comparison) -> str:
     units = 1 if c.change is None else c.change.units
-    return f"; {units} independent document{'s' * (units != 1)} prove nothing, at least {FEWEST_UNITS} are needed"
+    return f"; {counted(units, 'independent document')} prove nothing, at least {FEWEST_UNITS} are needed"
 
 
 def _broken(c: Comparison, tolerance: Tolerance) -> str:

@@ -21,6 +21,7 @@ from pytest_llm.metrics.comparison import output_text, references
 from pytest_llm.statistics.jackknife import Scale
 from pytest_llm.tasks.generate import Generate
 from pytest_llm.tasks.task import Task
+from pytest_llm.wording import counted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +73,7 @@ class SacreBleuMetric(ABC):
         texts = references(example)
         if self.nrefs not in ("var", len(texts)):
             raise MisuseError(
-                f"example {example.label} has {len(texts)} reference{'s' * (len(texts) != 1)}, but nrefs={self.nrefs}: "
+                f"example {example.label} has {counted(len(texts), 'reference')}, but nrefs={self.nrefs}: "
                 f'pass nrefs={len(texts)} if all examples have as many, or nrefs="var"'
             )
         row: list[float] = self._library._extract_corpus_statistics(

@@ -20,7 +20,7 @@ from pytest_llm.metrics.metric import Metric, value_of_each
 from pytest_llm.metrics.settings import settings_of
 from pytest_llm.recording import recorded_aside
 from pytest_llm.records.run_record import RecordedMeasurement, RunRecord
-from pytest_llm.wording import listed, number
+from pytest_llm.wording import counted, listed, number
 
 SHOWN = 3
 _SAME = 1e-9
@@ -142,4 +142,4 @@ def _differences(stored: Measurement, settings: Any, examples: Sequence[Example]
         ("in another cluster", [one.label for id_, one in now.items() if id_ in then and one.unit != then[id_].unit]),
     ):
         if names:
-            yield f"data: {len(names)} example{'s' * (len(names) != 1)} {title}{limited}: {listed(names, SHOWN)}"
+            yield f"data: {counted(len(names), 'example')} {title}{limited}: {listed(names, SHOWN)}"

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from pytest_llm.history.series import Point, Series
-from pytest_llm.wording import number, printable, signed
+from pytest_llm.wording import counted, number, printable, signed
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _LONGEST = 40
@@ -25,7 +25,7 @@ def lines(series: Series) -> Iterator[str]:
     when = _day(first) if len(points) == 1 else f"{_day(first)} to {_day(points[-1])}"
     yield (
         f"  {sparkline([point.gate.value for point in points])}  {number(first.gate.value)} → {number(last.value)}, "
-        f"{len(points)} run{'s' * (len(points) != 1)}, {when}{failures}{limit}"
+        f"{counted(len(points), 'run')}, {when}{failures}{limit}"
     )
     yield from (f"  {title:<9} {text}" for title, text in findings(series))
 

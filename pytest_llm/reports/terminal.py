@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from pytest_llm.reports.properties import GATE, WRITTEN
 from pytest_llm.reports.rows import Row, effort_of, rows_of
 from pytest_llm.reports.table import Line, table
-from pytest_llm.wording import printable
+from pytest_llm.wording import counted, printable
 
 if TYPE_CHECKING:
     from pytest_llm.reports.gates import Correction
@@ -70,4 +70,4 @@ def sum_line(rows: Sequence[Row]) -> str:
     failed, warn = sum(not row.passed for row in rows), sum(row.warns for row in rows)
     counts = {"failed": failed, "suspect": warn, "passed": len(rows) - failed - warn}
     ended = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
-    return "; ".join(filter(None, (f"{len(rows)} gate{'s' * (len(rows) != 1)}: {ended}", effort_of(rows))))
+    return "; ".join(filter(None, (f"{counted(len(rows), 'gate')}: {ended}", effort_of(rows))))

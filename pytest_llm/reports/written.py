@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from pytest_llm.reports.properties import WRITTEN
-from pytest_llm.wording import number
+from pytest_llm.wording import counted, number
 
 
 def written_lines(
@@ -31,6 +31,6 @@ def written_lines(
     if len(rows) == 1:
         return
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    yield f"{len(rows) - 1} baseline{'s' * (len(rows) != 2)} written:"
+    yield f"{counted(len(rows) - 1, 'baseline')} written:"
     for metric, before, after, change, file in rows:
         yield f"  {metric:<{widths[0]}}  {before:>{widths[1]}}  {after:>{widths[2]}}  {change:<{widths[3]}}  {file}"

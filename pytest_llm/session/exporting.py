@@ -16,6 +16,7 @@ from pytest_llm.reporters.reporter import Reporter, reporter_named
 from pytest_llm.reports.rows import Row
 from pytest_llm.session.misuse import misuse_of
 from pytest_llm.session.results import RESULTS, SessionResults
+from pytest_llm.wording import counted
 
 
 class Exporter:
@@ -73,7 +74,7 @@ def _sent(
     name: str, reporter: Reporter, run: dict[str, str], rows: Sequence[Row], record: Path | None
 ) -> tuple[str, bool]:
     """What became of it, and whether that is a failure."""
-    gates = f"{len(rows)} gate{'s' * (len(rows) != 1)}"
+    gates = counted(len(rows), "gate")
     try:
         reporter.begin(run)
         for row in rows:

@@ -14,6 +14,7 @@ from pytest_llm.history.files import add_run
 from pytest_llm.history.run import GateResult, Run
 from pytest_llm.reports.rows import Row
 from pytest_llm.session.results import RESULTS, SessionResults
+from pytest_llm.wording import counted
 
 
 class HistoryWriter:
@@ -60,7 +61,7 @@ class HistoryWriter:
             session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
             self.told = f"--llm-history: nothing could be written in {self.folder}: {error}"
             return
-        self.told = f"llm history: {len(gates)} gate{'s' * (len(gates) != 1)} added in {path}"
+        self.told = f"llm history: {counted(len(gates), 'gate')} added in {path}"
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if self.told:

@@ -21,6 +21,7 @@ from pytest_llm.records.notes import Notes
 from pytest_llm.records.run_record import TestResult, record_text
 from pytest_llm.session.interim import tell
 from pytest_llm.session.results import EXCERPTS, NOTED, SessionResults
+from pytest_llm.wording import counted
 
 NOTES = pytest.StashKey[Notes]()
 
@@ -121,5 +122,5 @@ class RecordWriter(ResultsFile):
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         tests = self.tests()
         count = sum(len(test.measurements) for test in tests)
-        told = f"llm record of {count} measurement{'s' * (count != 1)}: {self.path}"
+        told = f"llm record of {counted(count, 'measurement')}: {self.path}"
         self.write(session, self.record(tests).encode("utf-8"), told)

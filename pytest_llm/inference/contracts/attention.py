@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias
 import torch
 
 from pytest_llm.errors import MisuseError
+from pytest_llm.wording import counted
 
 Mask: TypeAlias = Literal["none", "causal", "boolean", "additive"]
 Kernel: TypeAlias = Callable[..., Any]
@@ -38,9 +39,7 @@ class Shape:
     seed: int
 
     def __str__(self) -> str:
-        heads = f"{self.heads} head{'s' * (self.heads != 1)}" + (
-            f" in {self.groups} groups" if self.groups != self.heads else ""
-        )
+        heads = counted(self.heads, "head") + (f" in {self.groups} groups" if self.groups != self.heads else "")
         parts = [
             f"batch {self.batch}",
             heads,

@@ -11,7 +11,7 @@ from pytest_llm.errors import MisuseError
 from pytest_llm.inference.contracts.subject import Reading, random_sequence
 from pytest_llm.judging.contract import Case, Examination, Tolerance
 from pytest_llm.models.network import Network
-from pytest_llm.wording import snippet
+from pytest_llm.wording import counted, snippet
 
 CONTRACT, KEPT = "finite_logits", "finite"
 _SEEN = 256
@@ -65,9 +65,9 @@ def _case(network: Network, sequence: Reading, edge: int) -> Case:
     of = (
         f"of {snippet(sequence.text)}"
         if sequence.text
-        else f"of {count} token{'s' * (count != 1)}{', the edge of the context,' * (count == edge)}"
+        else f"of {counted(count, 'token')}{', the edge of the context,' * (count == edge)}"
     )
-    name = sequence.name if sequence.text else f"{count} token{'s' * (count != 1)}"
+    name = sequence.name if sequence.text else counted(count, "token")
     keep: dict[str, Any] = {"logits_to_keep": _SEEN} if network.takes("logits_to_keep") and count > _SEEN else {}
     try:
         logits = network.read(sequence.tokens[None], **keep)[0]

@@ -13,6 +13,7 @@ from pytest_llm.inference.contracts.locating import Located, first_layer, lookin
 from pytest_llm.inference.contracts.subject import Reading, Subject
 from pytest_llm.judging.contract import Case, Examination
 from pytest_llm.models.network import Network
+from pytest_llm.wording import counted
 
 Side: TypeAlias = Literal["left", "right"]
 
@@ -46,7 +47,7 @@ def padding_invariance(
                 )
                 pads = int((~mask[row]).sum())
                 finding = (
-                    f"{pads} pad{'s' * (pads != 1)} on the {side} change{'s' * (pads == 1)} the logits of position "
+                    f"{counted(pads, 'pad')} on the {side} change{'s' * (pads == 1)} the logits of position "
                     f"{apart.position} of {sequence.name} by {apart}"
                 )
                 cases.append(Case(f"{sequence.name}, {pads} on the {side}", apart.amount, finding, sequence.text))

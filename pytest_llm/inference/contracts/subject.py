@@ -15,6 +15,7 @@ from pytest_llm.errors import MisuseError
 from pytest_llm.inference.contracts.rounding import measured_tolerance
 from pytest_llm.judging.contract import EQUAL, Case, Examination, Tolerance
 from pytest_llm.models.network import Network, Reads, as_network
+from pytest_llm.wording import counted
 
 LENGTH = 32
 """Tokens of each sequence, unless a contract is told otherwise."""
@@ -47,7 +48,7 @@ class Subject:
         lengths = sorted({len(sequence) for sequence in self.sequences})
         stretch = f"{lengths[0]}" if len(lengths) == 1 else f"{lengths[0]} to {lengths[-1]}"
         count = len(self.sequences)
-        return f"{count} sequence{'s' * (count != 1)} of {stretch} tokens ({', '.join(s.name for s in self.sequences)})"
+        return f"{counted(count, 'sequence')} of {stretch} tokens ({', '.join(s.name for s in self.sequences)})"
 
     def signature(self, contract: str, *parts: str) -> str:
         """What was done, in one line."""

@@ -13,7 +13,7 @@ from pytest_llm.reports.html.diffs import Piece, edited
 from pytest_llm.reports.html.gates import Gate
 from pytest_llm.reports.html.pairs import Flips, Scatter, drops_of, flips, scatter
 from pytest_llm.reports.html.passages import Passages, lost_most, worst
-from pytest_llm.wording import number
+from pytest_llm.wording import counted, number
 
 MOST_BROKEN = 10
 """Counter-examples that are shown of one gate, those with the fewest edits first."""
@@ -110,5 +110,5 @@ def _facts(gate: Gate) -> Iterator[tuple[str, str]]:
 def _measured(m: Measurement) -> str:
     units = len(set(m.units))
     clusters = "" if units == m.n else f" in {units} clusters"
-    counted = "" if m.counts in ("examples", f"{m.row}s") else f", {m.statistics[:, -1].sum():,.0f} {m.counts}"
-    return f"{m.n} {m.row}{'s' * (m.n != 1)}{clusters}{counted}, {m.data}"
+    weight = "" if m.counts in ("examples", f"{m.row}s") else f", {m.statistics[:, -1].sum():,.0f} {m.counts}"
+    return f"{counted(m.n, m.row)}{clusters}{weight}, {m.data}"

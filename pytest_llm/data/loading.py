@@ -36,6 +36,9 @@ class Columns:
     target: str = "target"
 
 
+_USUAL_CLUSTER = Columns().cluster
+
+
 def load_examples(data: Data, *, columns: Columns = Columns()) -> tuple[Example, ...]:
     """Turn data into examples.
 
@@ -130,7 +133,7 @@ def example_of(row: Row, position: int, columns: Columns) -> Example:
     if isinstance(row, Example):
         return row
     given: Mapping[str, Any] = {columns.text: row} if isinstance(row, str) else row
-    if not isinstance(given, Mapping):
+    if not isinstance(given, (dict, Mapping)):  # nearly always the first, which is told at once
         raise MisuseError(
             f"example #{position} is {row!r} ({type(row).__name__}); "
             f"expected a string or a mapping with a {columns.text!r} column"
@@ -142,7 +145,7 @@ def example_of(row: Row, position: int, columns: Columns) -> Example:
         )
     text, own_id, target = given[columns.text], given.get(columns.id), given.get(columns.target)
     label = f"#{position}" if own_id is None else str(own_id)
-    named = columns.cluster != Columns().cluster  # a column that was asked for by name has to be there
+    named = columns.cluster != _USUAL_CLUSTER  # a column that was asked for by name has to be there
     cluster = _cluster(given, columns.cluster, label) if named else given.get(columns.cluster)
     if not isinstance(text, str):
         raise MisuseError(f"the text of example #{position} is {text!r} ({type(text).__name__}), not a string")

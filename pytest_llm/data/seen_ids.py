@@ -36,8 +36,10 @@ class SeenIds:
 
     def look_up(self) -> Repeated | None:
         """The first repetition among ids that were not looked up yet."""
+        if not self._recent:
+            return None
         names, count = list(self._recent), len(self._recent)
-        ids = np.fromiter(map(_digest, names), np.uint64, count)
+        ids = np.frombuffer(b"".join(map(_digest, names)), "<u8").astype(np.uint64)
         order = np.argsort(ids)
         ids, places = ids[order], self._older + order
         repeated: list[tuple[int, int]] = []
@@ -63,6 +65,5 @@ class SeenIds:
         self._sorted.append((ids, places))
 
 
-def _digest(own_id: str) -> int:
-    digest = hashlib.blake2b(own_id.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    return int.from_bytes(digest, "little")
+def _digest(own_id: str) -> bytes:
+    return hashlib.blake2b(own_id.encode("utf-8", "surrogatepass"), digest_size=8).digest()

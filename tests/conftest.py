@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING
 
 import pytest
@@ -46,8 +47,11 @@ share_cores()  # for tests that ask torch without a model of ours
 
 @pytest.fixture(scope="session", autouse=True)
 def _loaded() -> None:
-    """What runs of pytest inside a test need."""
+    """What runs of pytest inside a test need. What is there before the first test stays: nobody looks for garbage in it."""
     import tests.pytest_runs  # noqa: F401
+
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

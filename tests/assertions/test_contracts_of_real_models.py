@@ -1,8 +1,4 @@
-"""SmolLM2 and MiniLM keep every contract that is theirs to keep.
-
-Loading SmolLM2 takes half a minute in each process: what asks it by default, but for the examples, is in files near this one, which
-one of two workers runs.
-"""
+"""SmolLM2 and MiniLM keep every contract that is theirs to keep."""
 
 from __future__ import annotations
 

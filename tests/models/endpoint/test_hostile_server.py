@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import math
 import random
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -211,8 +212,12 @@ def test_errors_at_random_change_no_number(server: StubServer) -> None:
 
 
 def test_no_more_are_under_way_than_was_allowed(server: StubServer) -> None:
+    three = threading.Barrier(3)
+
     def slowly(asked: Asked) -> Reply:
-        time.sleep(0.005)
+        if asked.body:
+            three.wait(30)
+            time.sleep(0.005)  # in which a fourth would be heard
         return vllm_like(asked)
 
     server.script = slowly

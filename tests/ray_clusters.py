@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import gc
+import signal
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -44,3 +45,14 @@ def ray_cluster() -> Iterator[Any]:
     """Two nodes, for all tests of a process."""
     with started(2) as cluster:
         yield cluster
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Ray takes SIGTERM for itself in a process that uses it: after each test it is given back."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        return (yield)
+    finally:
+        if "ray_cluster" in getattr(item, "fixturenames", ()):
+            signal.signal(signal.SIGTERM, before)

@@ -10,7 +10,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from pytest_llm.models.endpoint.echo import Echo, beginning
-from pytest_llm.models.endpoint.reading import WrongReply, listed, log_probability, member, only_choice, text, usage_of
+from pytest_llm.models.endpoint.reading import (
+    WrongReply,
+    listed,
+    log_probability,
+    member,
+    only_choice,
+    text,
+    usage_of,
+    whole,
+)
 
 
 def body(model: str, prompt: str) -> dict[str, Any]:
@@ -39,9 +48,11 @@ def read(reply: Any, prefix: str, asked: str) -> Echo:
             f"it counts {usage.prompt_tokens} tokens in the prompt, but has prompt_logprobs of {len(rows)}"
         )
     ids = choice.get("prompt_token_ids")
+    if ids is not None:
+        ids = [whole(one, "one of its prompt_token_ids") for one in listed(ids, "prompt_token_ids")]
     if not rows or rows[0] is not None:
         raise WrongReply("the first of its prompt_logprobs is not null, although nothing stands before it")
-    if ids is not None and len(listed(ids, "prompt_token_ids")) != len(rows):
+    if ids is not None and len(ids) != len(rows):
         raise WrongReply(f"there are {len(ids)} prompt_token_ids, but prompt_logprobs of {len(rows)}")
     entries = [_own(row, None if ids is None else ids[place], place) for place, row in enumerate(rows) if place]
     pieces = [text(member(entry, "decoded_token", "an entry"), "a token") for entry in entries]
@@ -52,7 +63,7 @@ def read(reply: Any, prefix: str, asked: str) -> Echo:
     return Echo(tuple(own), tuple(scores[begin:]), follows, written, score)
 
 
-def _own(row: Any, number: Any, place: int) -> Mapping[str, Any]:
+def _own(row: Any, number: int | None, place: int) -> Mapping[str, Any]:
     """Of the tokens at a place, the prompt's own."""
     if not isinstance(row, Mapping):
         raise WrongReply(f"prompt_logprobs of token {place} are no object")

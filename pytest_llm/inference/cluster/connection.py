@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -12,6 +14,7 @@ from pytest_llm.errors import MisuseError
 from pytest_llm.inference.cluster.settings import Cluster
 
 _GPU_KIND = "accelerator_type:"
+_CTRL_C = signal.default_int_handler
 _made: str | None = None
 """The address of the connection that was made here; None where there is none, or somebody else made it."""
 
@@ -33,11 +36,12 @@ def connected(cluster: Cluster) -> Any:
     # nothing of the workers' logs in the output of tests
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:
-        if cluster.address == "local":
-            with _without_telemetry():
-                ray.init("local", include_dashboard=False, **quiet)
-        else:
-            ray.init(cluster.address, **quiet)
+        with _signal_kept():
+            if cluster.address == "local":
+                with _without_telemetry():
+                    ray.init("local", include_dashboard=False, **quiet)
+            else:
+                ray.init(cluster.address, **quiet)
     except (ConnectionError, ValueError, RuntimeError) as error:
         reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise MisuseError(
@@ -54,6 +58,8 @@ def disconnect() -> None:
     if _made is not None:
         _made = None
         _imported().shutdown()
+        if signal.getsignal(signal.SIGTERM) is _CTRL_C and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def room(ray: Any, cluster: Cluster) -> int:
@@ -106,6 +112,20 @@ def _imported() -> Any:
     except ImportError:
         raise MisuseError("a Ray cluster needs Ray: pip install 'pytest-llm-regression[ray]'") from None
     return ray
+
+
+@contextmanager
+def _signal_kept() -> Iterator[None]:
+    """A handler of SIGTERM stays. Without one it is Ctrl-C from here on, so that all of Ray ends with the session.
+
+    Ray itself makes it a SystemExit, which pytest takes for one more test that fails, and goes on.
+    """
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():  # elsewhere Ray cannot take it either
+            signal.signal(signal.SIGTERM, _CTRL_C if before in (None, signal.SIG_DFL) else before)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -118,6 +119,18 @@ def test_after_a_signal_none_of_its_processes_stays(
     out, _ = run.process.communicate(timeout=60)
     assert run.process.returncode != 0, out
     assert run.left_in_the_end() == {}
+
+
+def test_sigterm_ends_a_session_with_its_files_as_it_does_without_a_cluster(ray_cluster: Any, project: Path) -> None:
+    run = Run(project, "--llm-json=run.json", "-k", "long")
+    while not run.actors() and run.process.poll() is None:
+        time.sleep(0.05)
+    run.process.send_signal(signal.SIGTERM)
+    out, _ = run.process.communicate(timeout=60)
+    assert run.process.returncode == pytest.ExitCode.INTERRUPTED, out
+    assert "SIGTERM: the session is ended, and what it measured is written" in out
+    (test,) = json.loads((project / "run.json").read_text())["tests"]
+    assert test["outcome"] == "interrupted"
 
 
 @pytest.mark.parametrize("asked", [[], ["--llm-ray-actors=2"]])

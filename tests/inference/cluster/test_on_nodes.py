@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from pytest_llm import Cluster, Engine, Measurement, embedded, load_examples, measure
 from pytest_llm.errors import MisuseError
 from pytest_llm.inference.cluster.asking import answers, closing
+from pytest_llm.inference.cluster.connection import connected
 from pytest_llm.inference.engine import ask, using
 from pytest_llm.inference.memo import remembering
 from pytest_llm.models.transformers_model import TransformersModel
@@ -27,6 +29,15 @@ def connection(ray_cluster: Any) -> Iterator[None]:
     with closing(), pytest.MonkeyPatch.context() as patch:
         patch.delenv("PYTEST_XDIST_WORKER_COUNT", raising=False)  # each worker has a cluster of its own here
         yield
+
+
+@pytest.mark.parametrize("handler", [signal.SIG_IGN, signal.SIG_DFL])
+def test_a_handler_of_sigterm_stays_and_without_one_it_is_ctrl_c(handler: signal.Handlers) -> None:
+    signal.signal(signal.SIGTERM, handler)
+    with closing():
+        assert connected(Cluster()).is_initialized()
+        assert signal.getsignal(signal.SIGTERM) is (handler or signal.default_int_handler)
+    assert signal.getsignal(signal.SIGTERM) is handler
 
 
 def test_nodes_share_the_work_and_a_killed_actor_loses_nothing(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ Everything is read back bit for bit.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import astuple, is_dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -28,11 +28,8 @@ def to_bytes(value: object) -> bytes | None:
     if type(value) in _LABELS:
         return b"j" + json.dumps(value).encode()
     if isinstance(value, Mapping):
-        pairs = list(value.items())
-        if all(type(label) in _LABELS and type(p) is float for label, p in pairs):
-            return b"m" + json.dumps(pairs).encode()
-        return None
-    if isinstance(value, list) and all(type(one) is tuple and all(type(x) in _LABELS for x in one) for one in value):
+        return b"m" + json.dumps(list(value.items())).encode() if _has_probabilities(value) else None
+    if isinstance(value, list) and all(type(one) is tuple and _are_labels(one) for one in value):
         return b"l" + json.dumps(value).encode()
     if is_dataclass(value) and isinstance(value, _token_divergence()):
         *arrays, reference = astuple(value)
@@ -58,17 +55,25 @@ def _value(kind: bytes, rest: bytes) -> Any:
     match kind:
         case b"a":
             return _unpacked(rest)
-        case b"j":
-            return json.loads(rest)
-        case b"m":
-            return dict(json.loads(rest))
-        case b"l":
-            return [tuple(one) for one in json.loads(rest)]
+        case b"j" if _are_labels([label := json.loads(rest)]):
+            return label
+        case b"m" if _has_probabilities(labels := dict(json.loads(rest))):
+            return labels
+        case b"l" if all(map(_are_labels, spans := [tuple(one) for one in json.loads(rest)])):
+            return spans
         case b"d":
             reference, *arrays = _split(rest)
             kl, same, delta, log_prob, of_reference = map(_unpacked, arrays)
             return _token_divergence()(kl, same, delta, log_prob, of_reference, json.loads(reference))
-    raise ValueError(f"an answer of an unknown kind, {kind!r}")
+    raise ValueError(f"no answer of a known kind: {kind + rest[:20]!r}")
+
+
+def _are_labels(values: Iterable[object]) -> bool:
+    return all(type(value) in _LABELS for value in values)
+
+
+def _has_probabilities(labels: Mapping[Any, Any]) -> bool:
+    return _are_labels(labels) and all(type(p) is float for p in labels.values())
 
 
 def _token_divergence() -> type[TokenDivergence]:

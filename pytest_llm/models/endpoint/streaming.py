@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from pytest_llm.models.endpoint.client import Question
-from pytest_llm.models.endpoint.reading import WrongReply, listed, member, only_choice, parsed, text, usage_of
+from pytest_llm.models.endpoint.reading import WrongReply, listed, member, only_choice, parsed, shown, text, usage_of
 from pytest_llm.models.endpoint.retrying import Failure
 from pytest_llm.models.endpoint.server import Server
 from pytest_llm.models.endpoint.too_long import refuse_cut
@@ -76,19 +76,21 @@ def _events(server: Server, question: Question) -> Generator[tuple[Any, Usage | 
             server.count(Usage(1, uncounted=1) if usage is None else usage)
 
 
-def _event(data: str) -> Any:
+def _event(data: str) -> Mapping[str, Any]:
     try:
         event = parsed(data.encode())
     except ValueError:
         raise WrongReply("an event of the stream is no JSON, or cut off") from None
-    if isinstance(event, Mapping) and event.get("error"):
+    if not isinstance(event, Mapping):
+        raise WrongReply(f"an event of the stream is {shown(event)}, not an object")
+    if event.get("error"):
         error = event["error"]
         words = error.get("message", "") if isinstance(error, Mapping) else error
         raise WrongReply(f"an error came in the stream: {' '.join(str(words).split())[:200]!r}")
     return event
 
 
-def _usage(event: Any) -> Usage | None:
+def _usage(event: Mapping[str, Any]) -> Usage | None:
     return usage_of(event) if event.get("usage") is not None else None
 
 

@@ -58,7 +58,7 @@ class Exporter:
         rows = [row for result in self.results for row in result.rows]
         if rows:
             now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
-            run = {**self.results.recorded, "date": now}
+            run = {**self.results.recorded(), "date": now}
             self.told = [_sent(name, reporter, run, rows, self.record) for name, reporter in self.reporters]
         return result
 

@@ -56,7 +56,7 @@ class HistoryWriter:
             return
         now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="microseconds")
         try:
-            path = add_run(self.folder, Run({**self.results.recorded, "date": now}, gates))
+            path = add_run(self.folder, Run({**self.results.recorded(), "date": now}, gates))
         except OSError as error:
             session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
             self.told = f"--llm-history: nothing could be written in {self.folder}: {error}"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import pytest
@@ -101,6 +100,7 @@ class SessionResults:
 
     def __init__(self) -> None:
         self._by_id: dict[str, Result] = {}
+        self._recorded: Mapping[str, str] | None = None
 
     def __iter__(self) -> Iterator[Result]:
         """All tests: those that were collected, in their order, and those that could not be."""
@@ -120,12 +120,13 @@ class SessionResults:
     def has_verdicts(self) -> bool:
         return any(result.has_verdict for result in self._by_id.values())
 
-    @cached_property
-    def recorded(self) -> dict[str, str]:
-        """When and with what the session ran: asked once, for all files that say it."""
-        from pytest_llm.baselines.comparing import recorded_now
+    def recorded(self) -> Mapping[str, str]:
+        """When and with what the session ran: found out once, for all files that say it."""
+        if self._recorded is None:
+            from pytest_llm.baselines.comparing import recorded_now
 
-        return recorded_now()
+            self._recorded = recorded_now()
+        return self._recorded
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:

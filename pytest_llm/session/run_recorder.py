@@ -99,7 +99,7 @@ class ResultsFile:
 
     def record(self, tests: Sequence[TestResult]) -> str:
         """The text of the session's record."""
-        return record_text({**self.results.recorded, **self.about}, tests)
+        return record_text({**self.results.recorded(), **self.about}, tests)
 
     def write(self, session: pytest.Session, content: bytes, told: str) -> None:
         """Write the file and tell so; what hinders fails the session."""

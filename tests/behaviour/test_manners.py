@@ -35,6 +35,13 @@ code = pytest.main(["-p", "no:cacheprovider", "-p", "no:faulthandler", *sys.argv
 print("PROBE", json.dumps({"code": code, "events": events, "modules": sorted({name.partition(".")[0] for name in sys.modules})}))
 """
 
+LOOKING = """
+def pytest_plugin_registered(plugin):
+    if type(plugin).__module__.startswith("pytest_llm"):
+        for name in dir(plugin):
+            getattr(plugin, name)
+"""
+
 
 def probe(folder: Path, *arguments: str) -> dict[str, Any]:
     environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONDONTWRITEBYTECODE": "1"}
@@ -64,6 +71,15 @@ def test_an_unrelated_project_imports_nothing_heavy(unrelated: Path) -> None:
     result = probe(unrelated, "-p", "pytest_llm.plugin")
     assert result["code"] == 0
     assert HEAVY & set(result["modules"]) == set()
+
+
+def test_plugins_may_be_asked_for_all_that_they_have(unrelated: Path) -> None:
+    """As pytest 8.2 does, which looks for fixtures in whatever is registered, properties of objects included."""
+    unrelated.joinpath("conftest.py").write_text(LOOKING)
+    result = probe(unrelated, "-p", "pytest_llm.plugin")
+    assert result["code"] == 0
+    assert HEAVY & set(result["modules"]) == set()
+    assert result["events"] == probe(unrelated)["events"]
 
 
 def test_an_unrelated_project_gets_no_file_no_process_and_no_output(unrelated: Path) -> None:

@@ -72,7 +72,7 @@ def read(path: Path) -> Baseline:
             return _baseline(content, raw)
     except MisuseError:
         raise
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
         raise MisuseError(
             f"the baseline {path} cannot be read ({type(error).__name__}: {error}): restore it, or record it again with "
             f"--llm-update-baselines"

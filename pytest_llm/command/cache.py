@@ -6,7 +6,7 @@ import argparse
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from pytest_llm.command.main import DONE, WRONG
@@ -79,9 +79,10 @@ def _opened(folder: Path | None) -> Iterator[CacheFile]:
     except (OSError, sqlite3.Error, ForeignFileError) as error:
         raise MisuseError(f"{path} cannot be read: {error}") from error
     try:
-        yield file
-    finally:
-        file.close()
+        with closing(file):
+            yield file
+    except (sqlite3.Error, ForeignFileError) as error:  # some damage shows only when entries are read
+        raise MisuseError(f"{path} cannot be read: {error}") from error
 
 
 def _usual_folder() -> Path:

@@ -57,7 +57,7 @@ def rows(path: Path, columns: Sequence[str] | None = None, most_bytes: float = m
                     yield from batch.to_pylist()
     except MisuseError:
         raise
-    except (pyarrow.ArrowException, OSError, ValueError, OverflowError, NotImplementedError) as error:
+    except (pyarrow.ArrowException, OSError, ValueError, OverflowError, RuntimeError) as error:
         raise MisuseError(f"cannot read {path.name} as Parquet, is it cut off? {error}") from None
 
 

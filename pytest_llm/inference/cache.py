@@ -18,7 +18,7 @@ from json.encoder import encode_basestring_ascii
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pytest_llm.errors import CacheWarning
+from pytest_llm.errors import CacheWarning, MisuseError
 from pytest_llm.inference.cache_file import NAME, CacheFile, ForeignFileError, Question
 
 DEFAULT_SIZE = 2 * 10**9
@@ -84,7 +84,8 @@ class Cache:
         except (OSError, sqlite3.Error, ForeignFileError) as error:
             self._off = True
             self.close()
-            _warn(f"answers are not kept on disk from here on: {error} ({self._where()})")
+            said = MisuseError(str(error))  # printable, whatever a damaged file holds
+            _warn(f"answers are not kept on disk from here on: {said} ({self._where()})")
             return otherwise
 
     def _opened(self) -> CacheFile:

@@ -1,4 +1,7 @@
-"""Student's t distribution: what `scipy.stats.t` gives, to the last bit, without its import, which takes a second."""
+"""Student's t distribution: what `scipy.stats.t` gives, without its import, which takes a second.
+
+To the last bit; in old releases, where SciPy has two ways to it, to 1e-7.
+"""
 
 from __future__ import annotations
 

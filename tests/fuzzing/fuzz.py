@@ -84,7 +84,9 @@ def _search(options: argparse.Namespace, folder: Path) -> None:
         f"-max_len={LONGEST}",
         f"-rss_limit_mb={_MOST_MEMORY}",
     ]
-    arguments += [f"-timeout={30 * _SLOWEST}", "-print_final_stats=1", f"-artifact_prefix={folder}/", str(corpus)]
+    crashes = options.keep / "crashes"
+    crashes.mkdir(parents=True, exist_ok=True)
+    arguments += [f"-timeout={30 * _SLOWEST}", "-print_final_stats=1", f"-artifact_prefix={crashes}/", str(corpus)]
     atheris.Setup(arguments, examined, custom_mutator=changed)
     atheris.Fuzz()
 

@@ -30,6 +30,7 @@ from pytest_llm.data.provenance import Identity
 from pytest_llm.data.ratings import read_preferences, read_ratings
 from pytest_llm.data.sampling import parse_sample
 from pytest_llm.data.stored_reference import read_reference
+from pytest_llm.errors import MisuseError
 from pytest_llm.history.files import read_runs
 from pytest_llm.history.run import run_line
 from pytest_llm.inference.cache_file import CacheFile, ForeignFileError, Question
@@ -187,6 +188,8 @@ def _read_cache(path: Path) -> object:
         found = file.find([b"k" * 32, b"l" * 32])
         assert all(value in (b'j"text"', b"add") for value in found.values()), "an answer that nobody gave"
         return found, file.entries(), file.verify()
+    except sqlite3.Error as error:
+        raise MisuseError(str(error)) from error  # as the command does
     finally:
         file.close()
 

@@ -9,6 +9,7 @@ import json
 import sqlite3
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -183,15 +184,13 @@ def _cache_file() -> bytes:
 def _read_cache(path: Path) -> object:
     for suffix in ("-wal", "-shm", "-journal"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
-    file = CacheFile(path)
     try:
-        found = file.find([b"k" * 32, b"l" * 32])
-        assert all(value in (b'j"text"', b"add") for value in found.values()), "an answer that nobody gave"
-        return found, file.entries(), file.verify()
+        with closing(CacheFile(path)) as file:
+            found = file.find([b"k" * 32, b"l" * 32])
+            assert all(value in (b'j"text"', b"add") for value in found.values()), "an answer that nobody gave"
+            return found, file.entries(), file.verify()
     except sqlite3.Error as error:
         raise MisuseError(str(error)) from error  # as the command does
-    finally:
-        file.close()
 
 
 def _entries() -> list[bytes]:
@@ -321,7 +320,7 @@ PARSERS: dict[str, Parser] = {
         allowed=(ValueError,), names_file=False, write=_array,
     ),
     "cache_file": Parser(
-        _read_cache, lambda: [_cache_file()], "answers.sqlite3", allowed=(ForeignFileError, sqlite3.Error, OSError),
+        _read_cache, lambda: [_cache_file()], "answers.sqlite3", allowed=(MisuseError, ForeignFileError, OSError),
         names_file=False,
     ),
     "corpus": Parser(_resealed(_of_entry, _read_corpus), _entries, "test_it.jsonl"),

@@ -15,9 +15,9 @@ from typing import Any
 from pytest_llm.errors import MisuseError
 
 MOST_BYTES = 256 * 2**20
-"""Of what a file may unpack to, however small it is; of a column of a group of rows; an eighth of a batch."""
+"""Of what a file may unpack to, however small it is; of a group of rows; an eighth of a batch."""
 _MOST_DENSE = 100
-"""How many times its size a column may have unpacked, beyond that; text has three to ten."""
+"""How many times the file's size a group of rows may have unpacked, beyond that; text has three to ten."""
 _MOST_REPEATED = 1000
 """How many times its size a file may have with every text written out, beyond that: one instruction in all rows is honest."""
 _MOST_ROWS = 1024
@@ -46,10 +46,10 @@ def rows(path: Path, columns: Sequence[str] | None = None, most_bytes: float = m
             in_lists = _texts_in_lists(file.schema)
         with pyarrow.parquet.ParquetFile(path, read_dictionary=in_lists) as file:
             for number in range(file.num_row_groups):
-                group = file.metadata.row_group(number)
-                _refuse_dense(path, group)
+                whole = file.metadata.row_group(number).total_byte_size
+                _refuse_dense(path, number, whole)
                 # one group at a time: a list's dictionaries of two groups cannot be in one batch
-                for batch in file.iter_batches(_rows_at_once(group), row_groups=[number], columns=columns):
+                for batch in file.iter_batches(_rows_at_once(whole), row_groups=[number], columns=columns):
                     size = sum(map(_written_out, batch.columns))
                     unpacked += size
                     _refuse_more(path, size, 8 * MOST_BYTES)
@@ -71,14 +71,13 @@ def _texts_in_lists(schema: Any) -> list[str]:
     return [one.path for one in columns if one.physical_type == "BYTE_ARRAY" and one.max_repetition_level]
 
 
-def _refuse_dense(path: Path, group: Any) -> None:
-    for column in map(group.column, range(group.num_columns)):
-        packed, whole = column.total_compressed_size, column.total_uncompressed_size
-        if whole > MOST_BYTES and whole > _MOST_DENSE * packed:
-            raise MisuseError(
-                f"{path.name}: column {column.path_in_schema!r} unpacks from {packed} bytes to {whole / 2**20:,.0f} MiB; "
-                f"write it again in smaller groups of rows if that is meant"
-            )
+def _refuse_dense(path: Path, number: int, whole: int) -> None:
+    # not by column: pyarrow ends the process where the sizes that a column announces contradict each other
+    if whole > MOST_BYTES and whole > _MOST_DENSE * path.stat().st_size:
+        raise MisuseError(
+            f"{path.name} has {path.stat().st_size:,} bytes, and its group {number} of rows unpacks to {whole / 2**20:,.0f} MiB; "
+            f"write it again in smaller groups of rows if that is meant"
+        )
 
 
 def _refuse_more(path: Path, unpacked: int, most: float) -> None:
@@ -88,11 +87,9 @@ def _refuse_more(path: Path, unpacked: int, most: float) -> None:
         )
 
 
-def _rows_at_once(group: Any) -> int:
-    """So few that eight times `MOST_BYTES` hold them if each has all of a column's dictionary."""
-    columns = map(group.column, range(group.num_columns))
-    longest = max((column.total_uncompressed_size for column in columns), default=0)
-    return max(1, min(_MOST_ROWS, 8 * MOST_BYTES // max(1, longest)))
+def _rows_at_once(whole: int) -> int:
+    """So few that eight times `MOST_BYTES` hold them if each has all of a dictionary that takes the group's bytes."""
+    return max(1, min(_MOST_ROWS, 8 * MOST_BYTES // max(1, whole)))
 
 
 def _written_out(array: Any) -> int:

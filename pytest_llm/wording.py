@@ -24,9 +24,9 @@ def listed(labels: Sequence[str], most: int) -> str:
     return ", ".join(map(printable, labels[:most])) + ", …" * (len(labels) > most)
 
 
-def counted(count: int, what: str) -> str:
-    """Such as "1 gate", or "2 gates"."""
-    return f"{count} {what}{'s' * (count != 1)}"
+def counted(count: int, what: str, grouping: str = "") -> str:
+    """Such as "1 gate", "2 gates", or with "," for grouping "1,234 gates"."""
+    return f"{count:{grouping}} {what}{'s' * (count != 1)}"
 
 
 def number(value: float) -> str:

@@ -43,10 +43,10 @@ def rows(path: Path, columns: Sequence[str] | None = None, most_bytes: float = m
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
             _refuse_missing(path, columns or (), file.schema_arrow.names)
-            in_lists = _texts_in_lists(file.schema)
-        with pyarrow.parquet.ParquetFile(path, read_dictionary=in_lists) as file:
+            metadata, in_lists = file.metadata, _texts_in_lists(file.schema)
+        with pyarrow.parquet.ParquetFile(path, metadata=metadata, read_dictionary=in_lists) as file:
             for number in range(file.num_row_groups):
-                whole = file.metadata.row_group(number).total_byte_size
+                whole = metadata.row_group(number).total_byte_size
                 _refuse_dense(path, number, whole)
                 # one group at a time: a list's dictionaries of two groups cannot be in one batch
                 for batch in file.iter_batches(_rows_at_once(whole), row_groups=[number], columns=columns):

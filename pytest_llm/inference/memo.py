@@ -16,11 +16,12 @@ Standard library only: the plugin loads this at start-up.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from pytest_llm.binding import bound
 from pytest_llm.inference.planning import Noted, Outputs, current_planning, state_of
 from pytest_llm.inference.progress import answered
 from pytest_llm.inference.time_budget import is_limited, note_answers, refuse_overrun
@@ -91,22 +92,16 @@ _repeat: ContextVar[int] = ContextVar("pytest_llm_repeat", default=0)
 def remembering(open_cache: Callable[[], Cache | None] | None = None) -> Iterator[Memo]:
     """Bind a fresh memo for the length of a `with` block."""
     memo = Memo(open_cache)
-    token = _current.set(memo)
     try:
-        yield memo
+        with bound(_current, memo):
+            yield memo
     finally:
-        _current.reset(token)
         memo.close()
 
 
-@contextmanager
-def repeating(index: int) -> Iterator[None]:
+def repeating(index: int) -> AbstractContextManager[None]:
     """Within the block answers are those of repeat number `index`: a model that is asked again is asked, not looked up."""
-    token = _repeat.set(index)
-    try:
-        yield
-    finally:
-        _repeat.reset(token)
+    return bound(_repeat, index)
 
 
 def tally() -> Tally | None:
@@ -127,11 +122,8 @@ def forgetting() -> Iterator[None]:
     if outer is not None:
         inner = Memo()
         inner._cache, inner.tally = outer.cache, outer.tally
-    token = _current.set(inner)
-    try:
+    with bound(_current, inner):
         yield
-    finally:
-        _current.reset(token)
 
 
 def remembered(

@@ -14,9 +14,9 @@ from __future__ import annotations
 import io
 import pickle
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import partial
@@ -24,6 +24,7 @@ from itertools import count
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
+from pytest_llm.binding import bound
 from pytest_llm.errors import MisuseError
 from pytest_llm.inference.engine import Engine, ask_here, using
 from pytest_llm.models.origin import Origin, place_of, placeless_key
@@ -335,14 +336,9 @@ def unpacked(data: bytes) -> Any:
 _current: ContextVar[Ranks | None] = ContextVar("pytest_llm_ranks", default=None)
 
 
-@contextmanager
-def sharing(ranks: Ranks) -> Iterator[None]:
+def sharing(ranks: Ranks) -> AbstractContextManager[None]:
     """Bind those who are asked by an Engine(ranks=True), for the length of a `with` block."""
-    token = _current.set(ranks)
-    try:
-        yield
-    finally:
-        _current.reset(token)
+    return bound(_current, ranks)
 
 
 def size() -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from pytest_llm.usage import Usage, summed
-from pytest_llm.wording import printable
+from pytest_llm.wording import counted, printable
 
 MOST_MODELS = 5
 """Each of which has a line of its own; the others have one together."""
@@ -29,15 +29,11 @@ def usage_said(usage: Usage) -> str:
 
 def _clauses(usage: Usage) -> Iterator[str]:
     retried = f" ({usage.retries:,} retried)" if usage.retries else ""
-    asked = f"{_counted(usage.requests, 'request')}{retried}"
+    asked = f"{counted(usage.requests, 'request', ',')}{retried}"
     if usage.requests > usage.uncounted:
         asked += f", {usage.prompt_tokens:,} prompt and {usage.completion_tokens:,} completion tokens as the server counted them"
     yield asked
     if usage.uncounted:
-        yield f"of {_counted(usage.uncounted, 'answer')} it counted no tokens"
+        yield f"of {counted(usage.uncounted, 'answer', ',')} it counted no tokens"
     if usage.spared:
-        yield f"{_counted(usage.spared, 'answer')} {'was' if usage.spared == 1 else 'were'} known and not asked for"
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number:,} {what}{'s' * (number != 1)}"
+        yield f"{counted(usage.spared, 'answer', ',')} {'was' if usage.spared == 1 else 'were'} known and not asked for"

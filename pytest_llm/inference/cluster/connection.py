@@ -12,6 +12,7 @@ from typing import Any
 
 from pytest_llm.errors import MisuseError
 from pytest_llm.inference.cluster.settings import Cluster
+from pytest_llm.wording import counted
 
 _GPU_KIND = "accelerator_type:"
 _CTRL_C = signal.default_int_handler
@@ -83,7 +84,7 @@ def workers() -> int:
 
 def demand(cluster: Cluster) -> str:
     """What an actor takes, in words."""
-    return f"{cluster.cpus} CPU{'s' * (cluster.cpus != 1)}" + f" and {cluster.gpus:g} GPU" * bool(cluster.gpus)
+    return counted(cluster.cpus, "CPU") + f" and {cluster.gpus:g} GPU" * bool(cluster.gpus)
 
 
 def kinds(ray: Any) -> list[str]:

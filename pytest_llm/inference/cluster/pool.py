@@ -19,6 +19,7 @@ from pytest_llm.inference.cluster.offers import Offer, Offers
 from pytest_llm.inference.cluster.seat import Held, Seat, environment, refuse_other_environment
 from pytest_llm.inference.cluster.sending import packed_items, packed_work, separate, unpacked_result
 from pytest_llm.inference.cluster.settings import Cluster
+from pytest_llm.wording import counted
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ class Stretch:
     def __str__(self) -> str:
         names = [getattr(item, "label", None) or f"{item!r:.40}" for item in self.items]
         shown = ", ".join(map(str, names[:3])) + f" and {len(names) - 3} more" * (len(names) > 3)
-        return f"{len(names)} item{'s' * (len(names) != 1)} ({shown})"
+        return f"{counted(len(names), 'item')} ({shown})"
 
 
 @dataclass(eq=False)

@@ -9,6 +9,7 @@ from pytest_llm.judging.measurement import Measurement
 from pytest_llm.records.run_record import OUTCOMES, RunRecord
 from pytest_llm.reports.usage import usage_lines
 from pytest_llm.usage import summed
+from pytest_llm.wording import counted
 
 _DIGEST = 12
 
@@ -40,7 +41,7 @@ def environment(run: RunRecord) -> Environment:
     models = dict.fromkeys(map(_model, measured))
     data: dict[str, dict[str, None]] = {}
     for m in measured:
-        data.setdefault(m.data, {})[f"{m.n:,} {m.row}{'s' * (m.n != 1)}"] = None
+        data.setdefault(m.data, {})[counted(m.n, m.row, ",")] = None
     recorded = tuple((name, said) for name, said in run.recorded.items() if said)
     asked = usage_lines(summed([test.usage for test in run.tests]))
     sizes_by_name = tuple((name, ", ".join(sizes)) for name, sizes in data.items())

@@ -10,10 +10,16 @@ from pathlib import Path
 
 
 class Wounded:
-    """Its process is killed by each text "once …" the first time, by the text "always" each time."""
+    """Its process is killed by each text "once …" the first time, by the text "always" each time.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: what the processes with it know of each other.
+        together: a process answers when so many have come to answer.
+    """
+
+    def __init__(self, folder: Path, *, together: int = 1) -> None:
         self.folder = folder
+        self.together = together
 
     def fingerprint(self) -> str:
         return str(self.folder)
@@ -25,8 +31,15 @@ class Wounded:
                 raise ZeroDivisionError("the model's own mistake")
             if text == "always" or (text.startswith("once") and self._is_first(text)):
                 os.kill(os.getpid(), signal.SIGKILL)
+        self._wait_for_others()
         time.sleep(0.02)
         return [(text, os.getpid()) for text in texts]
+
+    def _wait_for_others(self) -> None:
+        self.folder.joinpath(f"process-{os.getpid()}").touch()
+        last = time.monotonic() + 60
+        while time.monotonic() < last and len(list(self.folder.glob("process-*"))) < self.together:
+            time.sleep(0.01)
 
     def _is_first(self, text: str) -> bool:
         try:

@@ -44,12 +44,12 @@ def test_nodes_share_the_work_and_a_killed_actor_loses_nothing(tmp_path: Path) -
     texts = [f"text {number}" for number in range(6)]
     texts.insert(3, "once")
     with using(ON_NODES):
-        model = Wounded(tmp_path)
-        found = ask(model, "report", texts)
+        found = ask(Wounded(tmp_path, together=2), "report", texts)
         assert [text for text, _ in found] == texts
         workers = {process for _, process in found}
         assert os.getpid() not in workers
         assert len(workers) >= 2
+        model = Wounded(tmp_path)
         with pytest.raises(ZeroDivisionError, match="the model's own mistake"):
             ask(model, "report", ["a", "fail"])
         with pytest.raises(MisuseError, match=r"3 actors in a row ended while they answered about 1 item \('always'\)"):

@@ -27,8 +27,8 @@ from pytest_llm.models.fingerprint import are_plain, block_sums, column_sums
 logger = logging.getLogger(__name__)
 
 _BYTES_AT_A_TIME = 2**24
-_NO_SETTINGS = frozenset({"_parameters", "_buffers", "_modules", "hf_quantizer"}) | ORIGINS
-"""Of a module: what is told elsewhere, what filled plain weights and has no more to do, and where they came from."""
+_NO_SETTINGS = frozenset({"_parameters", "_buffers", "_modules", "hf_quantizer", "hf_device_map"}) | ORIGINS
+"""Of a module: what is told elsewhere, what filled plain weights and has no more to do, and where they came from and went."""
 _NO_TOKENIZER_SETTINGS = (
     frozenset({"_tokenizer", "init_kwargs", "init_inputs", "deprecation_warnings", "verbose"}) | ORIGINS
 )

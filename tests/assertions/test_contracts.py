@@ -31,6 +31,7 @@ from pytest_llm import (
 from pytest_llm.recording import recording
 from pytest_llm.transformer.architectures import CausalLM, MaskedLM, Seq2SeqLM
 from pytest_llm.transformer.config import Config
+from tests import old_releases
 from tests import planted_faults as faults
 from tests.tiny_checkpoints import (
     byte_tokenizer,
@@ -79,6 +80,10 @@ ALL = {**DECODERS, **ENCODERS}
 A_FEW = {name: ALL[name] for name in ("llama", "bart", "bert", "core decoder")}
 FUNCTION: dict[str, Callable[[], Any]] = {"function": lambda: lookup}
 
+CACHED_STEPS = {
+    (assert_cache_consistent, name): old_releases.writes_into_expanded_masks
+    for name in ("tiny-decoder", "llama", "gpt2")
+}
 GREEN: list[tuple[Callable[..., Measurement], str, Callable[[], Any], dict[str, Any]]] = [
     *((assert_causal, name, model, {}) for name, model in {**DECODERS, **FUNCTION}.items()),
     *((assert_padding_invariant, name, model, {}) for name, model in ALL.items()),
@@ -96,8 +101,12 @@ GREEN: list[tuple[Callable[..., Measurement], str, Callable[[], Any], dict[str, 
 
 @pytest.mark.parametrize(
     ("contract", "model", "settings"),
-    [(contract, model, settings) for contract, _, model, settings in GREEN],
-    ids=[f"{contract.__name__}-{name}" for contract, name, _, _ in GREEN],
+    [
+        pytest.param(
+            contract, model, settings, id=f"{contract.__name__}-{name}", marks=CACHED_STEPS.get((contract, name), ())
+        )
+        for contract, name, model, settings in GREEN
+    ],
 )
 def test_a_model_that_keeps_it_passes(
     contract: Callable[..., Measurement], model: Callable[[], Any], settings: dict[str, Any]
@@ -235,7 +244,13 @@ RED: list[tuple[str, Callable[..., Measurement], Callable[[], Any], str, str]] =
 
 
 @pytest.mark.parametrize(
-    ("contract", "model", "first_line", "evidence"), [case[1:] for case in RED], ids=[c[0] for c in RED]
+    ("contract", "model", "first_line", "evidence"),
+    [
+        pytest.param(
+            *case, id=name, marks=old_releases.writes_into_expanded_masks if name == "cached positions one off" else ()
+        )
+        for name, *case in RED
+    ],
 )
 def test_a_model_that_breaks_it_fails_and_the_message_says_where(
     contract: Callable[..., Measurement], model: Callable[[], Any], first_line: str, evidence: str
@@ -270,7 +285,9 @@ def test_dropout_left_on_is_named_by_every_contract(contract: Callable[..., Meas
 
 def test_the_heads_that_look_ahead_are_named() -> None:
     module, tokenizer = tiny_bert(num_hidden_layers=1)
-    with pytest.raises(QualityError, match=r"looks +heads? 0.* of 2 in layer 0; head \d most, with a weight of 0.\d+"):
+    with pytest.raises(
+        QualityError, match=r"looks +heads? 0.* of 2 in layer 0; head \d most, with a weight of [\d.e-]+"
+    ):
         assert_causal((module, tokenizer), ids=[list(range(10, 20))])
     assert module.config._attn_implementation == "sdpa"  # as it was
 

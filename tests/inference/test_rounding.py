@@ -62,6 +62,10 @@ def test_halves_are_rounded_once_and_summed_in_float32() -> None:
     assert error_of_sum(100, torch.float32, unit=half) == half + 10 * whole
 
 
+def test_an_outer_product_sums_nothing_and_is_not_rounded_to_another_type() -> None:
+    assert error_of_sum(1, torch.float32, unit=2.0**-8) == error_of_sum(1, torch.float32) == 2.0**-24
+
+
 def test_what_torch_was_told_of_float32_products_counts() -> None:
     before = torch.get_float32_matmul_precision()
     try:

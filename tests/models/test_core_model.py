@@ -150,7 +150,7 @@ def test_targets_are_scored_and_written_as_by_transformers() -> None:
         written = model.generate(sources, Decoding(max_tokens=6, beams=beams))
         for source, text in zip(sources, written, strict=True):
             tokens = published.generate(
-                **tokenizer(source, return_tensors="pt"),
+                tokenizer(source, return_tensors="pt").input_ids,
                 decoder_input_ids=torch.tensor([[tokenizer.eos_token_id, tokenizer.bos_token_id]]),
                 max_new_tokens=6,
                 num_beams=beams,

@@ -18,6 +18,7 @@ from pytest_llm.models.loading import as_language_model
 from pytest_llm.models.masked_model import MaskedModel
 from pytest_llm.models.transformers_model import TransformersModel
 from pytest_llm.transformer.weights.files import save
+from tests import old_releases
 from tests.stub_models import CharacterModel, MaskedTable, PairTable, UniformModel
 from tests.tiny_checkpoints import TEXTS, tiny_bart, tiny_bert, tiny_distilbert, tiny_roberta, tiny_t5
 
@@ -176,6 +177,12 @@ def test_pickled_weights_are_refused_unless_allowed(folder: Path, pair: tuple[An
     torch.save(pair[0].state_dict(), folder / "pytorch_model.bin")
     with pytest.raises(MisuseError, match=r"pytorch_model.bin .* is a pickle, .* allow_pickle=True"):
         load_model(folder)
+
+
+@old_releases.reads_no_pickles
+def test_pickled_weights_are_read_where_that_is_allowed(folder: Path, pair: tuple[Any, Any]) -> None:
+    (folder / "model.safetensors").unlink()
+    torch.save(pair[0].state_dict(), folder / "pytorch_model.bin")
     assert load_model(folder, allow_pickle=True, device="cpu").module.num_parameters() == pair[0].num_parameters()
 
 

@@ -59,7 +59,7 @@ def test_only_words_of_several_tokens_are_scored_otherwise_within_words(make: Ma
     words = tokenizer(text).word_ids()[1:-1]
     last = np.array([index + 1 == len(words) or words[index + 1] != words[index] for index in range(len(words))])
     np.testing.assert_allclose(whole[last], single[last], rtol=1e-5)
-    assert (np.abs(whole[~last] - single[~last]) > 1e-4).all()
+    assert (np.abs(whole[~last] - single[~last]) > 2e-5).all()  # by chance of the weights one is 8e-5
 
 
 @pytest.mark.parametrize("make", MAKERS)

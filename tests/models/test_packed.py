@@ -50,6 +50,7 @@ from pytest_llm.models.packed_attention import CannotPack
 from pytest_llm.models.packing_probe import reason_not_to_pack
 from pytest_llm.models.plain import distributions_alone, scores_in_batches
 from pytest_llm.models.transformers_model import TransformersModel
+from tests.old_releases import PACKS_LESS
 
 SIZES: dict[str, Any] = {"vocab_size": 300, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
 GROUPED = {**SIZES, "intermediate_size": 64, "num_key_value_heads": 2}
@@ -69,7 +70,7 @@ ARCHITECTURES: dict[str, tuple[Any, Any]] = {
     "bloom": (BloomForCausalLM, BloomConfig(vocab_size=300, hidden_size=32, n_layer=2, n_head=4)),
     "mamba": (MambaForCausalLM, MambaConfig(vocab_size=300, hidden_size=32, num_hidden_layers=2)),
 }
-FALL_BACK = {"gemma2", "falcon", "bloom", "mamba"}
+FALL_BACK = {"gemma2", "falcon", "bloom", "mamba"} | PACKS_LESS
 
 
 class AnyTokenizer:

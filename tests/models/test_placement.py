@@ -18,6 +18,7 @@ from pytest_llm.models.placement import device_of, devices_of
 from pytest_llm.models.placement import spread as spread_out
 from pytest_llm.models.size import in_memory, parameters
 from pytest_llm.tasks.decoding import Decoding
+from tests.old_releases import puts_no_tied_weights_on_disk
 
 TEXTS = [
     "It is a truth universally acknowledged, that a single man in possession of a good fortune must be in want of a wife.",
@@ -36,6 +37,7 @@ MAPS: dict[str, Any] = {
     "embeddings and head on disk": {"device_map": spread("model.embed_tokens", "lm_head", "model.layers.2")},
     "all on disk": {"device_map": "auto", "max_memory": {"cpu": "500KB"}},
 }
+TIED_ON_DISK = ("embeddings and head on disk", "all on disk")
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +45,13 @@ def plain() -> Any:
     return load_model("tiny-decoder", device="cpu")
 
 
-@pytest.mark.parametrize("settings", MAPS.values(), ids=MAPS.keys())
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param(settings, id=name, marks=puts_no_tied_weights_on_disk if name in TIED_ON_DISK else ())
+        for name, settings in MAPS.items()
+    ],
+)
 @pytest.mark.filterwarnings("ignore")  # what transformers has to say of the disk
 def test_its_numbers_are_those_of_a_model_in_one_place(plain: Any, settings: Any) -> None:
     model: Any = load_model("tiny-decoder", **settings)

@@ -11,6 +11,7 @@ import torch
 
 from pytest_llm.models import varlen_attention
 from pytest_llm.models.varlen_attention import Bounds, varlen_kernel, written_out
+from tests import old_releases
 
 CPU = torch.device("cpu")
 
@@ -65,6 +66,7 @@ def test_a_right_kernel_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     assert varlen_attention._right_kernel.__wrapped__(CPU, torch.float32, 4, 2, 8) is written_out
 
 
+@old_releases.has_no_shapes_of_varlen_kernels
 @pytest.mark.parametrize(
     ("kernel", "dtype"),
     [

@@ -30,7 +30,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "multi-query": {"num_key_value_heads": 1},
     "biases": {"attention_bias": True, "mlp_bias": True},
     "wide heads": {"head_dim": 6},
-    "theta": {"rope_parameters": {"rope_type": "default", "rope_theta": 500.0}},
+    # as transformers 5 has it, and 4
+    "theta": {"rope_parameters": {"rope_type": "default", "rope_theta": 500.0}, "rope_theta": 500.0},
 }
 
 

@@ -65,7 +65,10 @@ def error_of_sum(terms: int, dtype: torch.dtype, unit: float | None = None) -> f
     """How far, relative to itself, a sum of so many products may be off."""
     own = torch.finfo(dtype).eps / 2
     summed_in = min(own, torch.finfo(torch.float32).eps / 2)  # halves are summed in float32
-    coarser = unit if unit is not None else own if own > summed_in else 0.0
+    coarser = own if own > summed_in else 0.0
+    if unit is not None:
+        # an outer product sums nothing: transformers 4 has rotary angles by one, in float32 whatever the model's type
+        coarser = unit if terms > 1 else 0.0
     if dtype == torch.float32:
         coarser += _FACTORS[torch.get_float32_matmul_precision()]
     return math.sqrt(terms) * summed_in + coarser

@@ -144,7 +144,7 @@ def estimate_of_rate(
     if len({example.unit for example in counted}) == len(counted):
         return ShareEstimate(round(float(statistics[:, 0].sum())), len(counted))
     by_unit = sum_by_cluster(statistics[places], [example.unit for example in counted])
-    return jackknife(by_unit, aggregate, by_unit[:, -1])
+    return jackknife(by_unit, aggregate)
 
 
 def _worded(budget: Budget, search: Search) -> str:

@@ -1,31 +1,24 @@
 """What is kept of the examples of a stream, packed: some 50 bytes an example, where objects would take ten times as many.
 
-Beyond the first few megabytes they lie in an unnamed file, which goes with the process, however that ends; where there is no room
-for one, in memory.
+Beyond the first few megabytes they lie in an unnamed file, which goes with the process, however that ends.
 """
 
 from __future__ import annotations
 
 import json
-import logging
-import math
 import operator
-import os
-import tempfile
-import weakref
 import zlib
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, overload
+from typing import Any, overload
+
+import numpy as np
 
 from pytest_llm.data.example import Example, StoredExample
-
-logger = logging.getLogger(__name__)
+from pytest_llm.storage.growing_array import GrowingArray
 
 _PER_BLOCK = 1024
 _SHOWN = 80
 """Characters of a text that are kept for reports."""
-_MOST_IN_MEMORY = 8 * 2**20
-"""Bytes of packed examples."""
 _FAST = 1
 """zlib's level: three times as fast as the usual one, and no larger by a tenth."""
 
@@ -34,12 +27,15 @@ class StoredExamples(Sequence[Example]):
     """Examples without their texts, of which one block at a time is unpacked. Going through them is cheap, jumping about is not."""
 
     def __init__(self) -> None:
-        self._blocks: list[bytes | _Written] = []
-        self._in_memory, self._most = 0, float(_MOST_IN_MEMORY)
-        self._file: Any = None  # of io, unbuffered
+        self._packed = GrowingArray(np.uint8)  # blocks, one behind the other
+        self._ends = GrowingArray(np.int64)
+        self._ends.extend(np.zeros(1, np.int64))
+        self._blocks = 0
         self._last: list[list[Any]] = []
         self._whole: dict[int, Example] = {}
         self._unpacked: tuple[int, list[list[Any]]] = (-1, [])
+        self.clustered = False
+        """Whether one of them belongs to a cluster."""
 
     def append(self, example: Example) -> None:
         """Keep what a report and a baseline need of an example: its id, label, cluster, content's hash, and how its text begins."""
@@ -53,38 +49,20 @@ class StoredExamples(Sequence[Example]):
                 example.text[:_SHOWN],
             ]
         )
+        self.clustered |= example.cluster is not None
         if len(self._last) == _PER_BLOCK:
-            self._keep(zlib.compress(json.dumps(self._last).encode(), _FAST))
+            block = zlib.compress(json.dumps(self._last).encode(), _FAST)
+            self._packed.extend(np.frombuffer(block, np.uint8))
+            self._ends.extend(np.array([len(self._packed)], np.int64))
+            self._blocks += 1
             self._last = []
-
-    def _keep(self, block: bytes) -> None:
-        self._blocks.append(block)
-        self._in_memory += len(block)
-        if self._in_memory > self._most:
-            try:
-                self._write()
-            except OSError as error:
-                logger.info("packed examples stay in memory: %s", error)
-                self._most = math.inf
-
-    def _write(self) -> None:
-        if self._file is None:
-            self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  # it is closed with this
-            weakref.finalize(self, self._file.close)
-        for place, block in enumerate(self._blocks):
-            if isinstance(block, bytes):
-                first = self._file.seek(0, os.SEEK_END)
-                if self._file.write(block) < len(block):
-                    raise OSError("the disk is full")
-                self._blocks[place] = _Written(first, len(block))
-                self._in_memory -= len(block)
 
     def keep_whole(self, place: int, example: Example) -> None:
         """From now on the example of this place is this one, with its text and target."""
         self._whole[place] = example
 
     def __len__(self) -> int:
-        return len(self._blocks) * _PER_BLOCK + len(self._last)
+        return self._blocks * _PER_BLOCK + len(self._last)
 
     @overload
     def __getitem__(self, place: int) -> Example: ...
@@ -100,26 +78,19 @@ class StoredExamples(Sequence[Example]):
         return self._example(index, self._rows(index // _PER_BLOCK)[index % _PER_BLOCK])
 
     def __iter__(self) -> Iterator[Example]:
-        for block in range(len(self._blocks) + 1):
+        for block in range(self._blocks + 1):
             for place, row in enumerate(self._rows(block), block * _PER_BLOCK):
                 yield self._example(place, row)
 
     def _rows(self, block: int) -> list[list[Any]]:
-        if block == len(self._blocks):
+        if block == self._blocks:
             return self._last
         held, rows = self._unpacked
         if held != block:
-            rows = json.loads(zlib.decompress(self._packed(block)))
+            first, end = self._ends[block : block + 2].tolist()
+            rows = json.loads(zlib.decompress(self._packed[first:end].tobytes()))
             self._unpacked = block, rows
         return rows
-
-    def _packed(self, number: int) -> bytes:
-        block = self._blocks[number]
-        if isinstance(block, bytes):
-            return block
-        self._file.seek(block.first)
-        packed: bytes = self._file.read(block.size)
-        return packed
 
     def _example(self, place: int, row: list[Any]) -> Example:
         if place in self._whole:
@@ -133,13 +104,6 @@ class StoredExamples(Sequence[Example]):
             content=own_id if content is None else content,
             row=_NO_ROW,
         )
-
-
-class _Written(NamedTuple):
-    """Where a block lies in the file."""
-
-    first: int
-    size: int
 
 
 _NO_ROW: dict[str, Any] = {}

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -17,19 +16,48 @@ from pytest_llm.errors import MisuseError
 from pytest_llm.inference.engine import current_engine
 from pytest_llm.judging.measurement import WORST
 from pytest_llm.metrics.metric import Metric, fit, value_of_each
-from pytest_llm.statistics.jackknife import FloatArray
+from pytest_llm.storage.growing_array import GrowingArray, Rows
 
 BATCH = 1024
 """Examples in memory at once; with a cluster, so many for each actor: all of them wait for the end of a batch."""
 
 
 @dataclass(frozen=True, slots=True)
-class Streamed:
-    """What is left of a stream: of the worst examples everything, of the others no text and no output."""
+class Counted:
+    """What is counted of examples. Of a stream the worst ones are whole, and the others have no text and no output."""
 
     examples: Sequence[Example]
-    outputs: list[Any]
-    statistics: FloatArray
+    outputs: Sequence[Any]
+    statistics: Rows[np.float64]
+    """`[examples, k]`."""
+    values: Rows[np.float64]
+    """`[examples]`: the metric of each by itself."""
+
+
+class FewOutputs(Sequence[Any]):
+    """An output for each example, all but a few of them None, which take no memory.
+
+    Args:
+        count: of all.
+        kept: by their places.
+    """
+
+    def __init__(self, count: int, kept: Mapping[int, Any]) -> None:
+        self._places, self._kept = range(count), kept
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, place: int) -> Any: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Any]: ...
+    def __getitem__(self, place: int | slice) -> Any:
+        places = self._places[place]
+        return self._kept.get(places) if isinstance(places, int) else tuple(map(self._kept.get, places))
+
+    def __iter__(self) -> Iterator[Any]:
+        return map(self._kept.get, self._places)
 
 
 def refuse_whole(metric: Metric) -> None:
@@ -63,7 +91,7 @@ def _sharing() -> int:
     return actors(cluster)
 
 
-def summed(metric: Metric, pairs: Iterable[Pair], ask: Callable[[Sequence[Example]], Sequence[Any]] | None) -> Streamed:
+def summed(metric: Metric, pairs: Iterable[Pair], ask: Callable[[Sequence[Example]], Sequence[Any]] | None) -> Counted:
     """The statistics of every example, made batch by batch.
 
     Args:
@@ -73,7 +101,7 @@ def summed(metric: Metric, pairs: Iterable[Pair], ask: Callable[[Sequence[Exampl
     """
     of_each = value_of_each(metric)
     kept = StoredExamples()
-    numbers, width = array("d"), 0  # grows in place, where a list of arrays would be copied in the end
+    statistics, all_values, width = GrowingArray(np.float64), GrowingArray(np.float64), 0
     worst: list[tuple[tuple[bool, float, int], Example, Any]] = []
     for batch in batches(pairs, BATCH if ask is None else BATCH * _sharing()):
         examples = [example for example, _ in batch]
@@ -83,8 +111,9 @@ def summed(metric: Metric, pairs: Iterable[Pair], ask: Callable[[Sequence[Exampl
         if width not in (0, rows.shape[1]):
             raise ValueError(f"{metric.name} has {rows.shape[1]} statistics of an example, and {width} of one before")
         width = rows.shape[1]
-        numbers.frombytes(rows.tobytes())
+        statistics.extend(rows)
         values = np.atleast_1d(of_each(rows))
+        all_values.extend(values)
         # as Measurement.worst_places orders them: NaN first, then by value, then by place
         badness = np.where(np.isnan(values), np.inf, values if metric.lower_is_better else -values)
         for place in np.lexsort((-badness, ~np.isnan(values)))[:WORST].tolist():
@@ -93,8 +122,7 @@ def summed(metric: Metric, pairs: Iterable[Pair], ask: Callable[[Sequence[Exampl
         worst = sorted(worst, key=lambda entry: entry[0])[:WORST]
         for example in examples:
             kept.append(example)
-    shown: list[Any] = [None] * len(kept)
-    for (_, _, place), example, output in worst:
+    for (_, _, place), example, _ in worst:
         kept.keep_whole(place, example)
-        shown[place] = output
-    return Streamed(kept, shown, np.frombuffer(numbers).reshape(-1, width))
+    shown = FewOutputs(len(kept), {place: output for (_, _, place), _, output in worst})
+    return Counted(kept, shown, statistics, all_values)

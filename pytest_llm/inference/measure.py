@@ -23,7 +23,7 @@ from pytest_llm.errors import MisuseError
 from pytest_llm.inference.answering import answer, context_length, ready
 from pytest_llm.inference.early_stopping import answer_until_decided
 from pytest_llm.inference.engine import Engine, using
-from pytest_llm.inference.in_batches import fitted_to, refuse_whole, summed
+from pytest_llm.inference.in_batches import Counted, fitted_to, refuse_whole, summed
 from pytest_llm.inference.memo import forgetting, remembering
 from pytest_llm.inference.progress import measuring
 from pytest_llm.inference.time_budget import TimeBudget, spending
@@ -37,9 +37,10 @@ from pytest_llm.models.language_model import AnyModel, identity, provenance
 from pytest_llm.models.loading import Model, as_language_model
 from pytest_llm.recording import afresh, record_measurement
 from pytest_llm.replaying import replaying
-from pytest_llm.statistics.jackknife import FloatArray
+from pytest_llm.statistics.jackknife import FloatArray, sum_of
 from pytest_llm.stopping.gates import Subject, Until
 from pytest_llm.stopping.watch import Stopped
+from pytest_llm.storage.growing_array import whole
 from pytest_llm.tasks.generate import Generate
 from pytest_llm.tasks.task import Task
 from pytest_llm.tasks.timed import Timed, Watched
@@ -195,7 +196,7 @@ def _measured_stream(
         signature = _signature(metric, language_model, chosen)
         origin, made_of = provenance(language_model), partial(identity, language_model)
     name = describe(source.data)
-    return _concluded(fitted, done.examples, done.outputs, done.statistics, signature, name, left_out, origin, made_of)
+    return _concluded(fitted, done, signature, name, left_out, origin, made_of)
 
 
 def _answered_once(model: AnyModel, examples: Sequence[Example], task: Task) -> Sequence[Any]:
@@ -257,14 +258,13 @@ def _measured(
 ) -> Measurement:
     metric = fit(metric, examples)
     statistics = np.array([metric.statistics(*pair) for pair in zip(examples, outputs, strict=True)], dtype=np.float64)
-    return _concluded(metric, examples, outputs, statistics, signature, data, left_out, origin, made_of, again, stopped)
+    done = Counted(examples, tuple(outputs), statistics, value_of_each(metric)(statistics))
+    return _concluded(metric, done, signature, data, left_out, origin, made_of, again, stopped)
 
 
 def _concluded(
     metric: Metric,
-    examples: Sequence[Example],
-    outputs: Sequence[Any],
-    statistics: FloatArray,
+    done: Counted,
     signature: str,
     data: str,
     left_out: int,
@@ -274,19 +274,18 @@ def _concluded(
     stopped: Stopped | None = None,
 ) -> Measurement:
     """From the statistics of all examples to the measurement."""
-    totals = statistics.sum(axis=0)
-    values = value_of_each(metric)
-    of_examples = values(statistics)
+    examples, outputs = done.examples, done.outputs
+    totals = sum_of(done.statistics)
     if hasattr(metric, "summary"):  # a quantile or a maximum of the examples' values, which is no function of sums
         aggregate = None
-        value, estimate = metric.summary(of_examples)
+        value, estimate = metric.summary(whole(done.values))
     elif hasattr(metric, "pooled"):  # a quantile over the tokens of all examples, which is no function of theirs either
         aggregate = None
         value, estimate = metric.pooled(outputs, [example.unit for example in examples])
     else:
         aggregate = metric.aggregate
         # long documents are drawn first, which a jackknife over those that were seen knows nothing of
-        estimate = None if stopped else estimate_of(metric, examples, statistics)
+        estimate = None if stopped else estimate_of(metric, examples, done.statistics)
         value = float(metric.aggregate(totals))
     wording = {name: getattr(metric, name) for name in ("remedy", "without_interval", "row") if hasattr(metric, name)}
     measurement = Measurement(
@@ -295,17 +294,17 @@ def _concluded(
         lower_is_better=metric.lower_is_better,
         estimate=estimate,
         examples=examples,
-        statistics=statistics,
-        example_values=of_examples,
+        statistics=whole(done.statistics),
+        example_values=whole(done.values),
         counts=metric.counts,
         signature=signature,
         data=described_part(data, len(examples), left_out),
         provenance=origin,
-        outputs=tuple(outputs) if _can_be_shown(outputs) else None,
+        outputs=outputs if _can_be_shown(outputs) else None,
         overview=_overview(metric, outputs, totals),
         explain=getattr(metric, "explain", None),
         aggregate=aggregate,
-        value_of_each=values,
+        value_of_each=value_of_each(metric),
         scale=metric.scale,
         identity=made_of,
         again=again,

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -75,7 +76,7 @@ class LimitVerdict(Verdict):
         if self.outcome is Outcome.ERROR:
             if refusal(self.measurement, self.limit):
                 return EVALUATE_ALL
-            if not np.isnan(self.measurement.example_values).any():
+            if not np.isnan(self.measurement.example_values[self.measurement.worst_places(1)]).any():
                 return "give examples that the metric has a value for; its docstring says when it has none"
             return self.measurement.remedy
         if self.outcome is Outcome.INCONCLUSIVE:
@@ -184,10 +185,12 @@ def _plain_sentence(m: Measurement, limit: Limit) -> str:
 
 def _not_a_number(m: Measurement) -> str:
     values = zip(m.examples, m.example_values, strict=True)
-    broken = [example.label for example, value in values if math.isnan(value)]
-    if not broken:
+    broken = (example.label for example, value in values if math.isnan(value))
+    first = list(islice(broken, WORST + 1))
+    if not first:
         return f"{m.metric} is not a number: it has no value for these {m.n} examples together"
-    return f"{m.metric} is not a number: {len(broken)} of {m.n} {m.row}s gave NaN ({listed(broken, WORST)})"
+    count = len(first) + sum(1 for _ in broken)
+    return f"{m.metric} is not a number: {count} of {m.n} {m.row}s gave NaN ({listed(first, WORST)})"
 
 
 def _shown(m: Measurement, place: int) -> str:

@@ -15,6 +15,7 @@ from pytest_llm.statistics.jackknife import Estimate, FloatArray, Scale
 from pytest_llm.statistics.latency import QuantileEstimate
 from pytest_llm.statistics.share import ShareEstimate
 from pytest_llm.stopping.watch import Stopped
+from pytest_llm.storage.growing_array import parts
 from pytest_llm.wording import number
 
 WORST = 5
@@ -39,7 +40,7 @@ class Measurement:
     signature: str
     data: str
     provenance: Provenance
-    outputs: tuple[Any, ...] | None = None
+    outputs: Sequence[Any] | None = None
     """What the model gave for each example, where that says something to a reader: texts, labels."""
     overview: str = ""
     """More about the whole, such as a confusion matrix: lines of text."""
@@ -88,8 +89,13 @@ class Measurement:
 
     def worst_places(self, count: int = WORST) -> list[int]:
         """Where these examples stand."""
-        badness = self.example_values if self.lower_is_better else -self.example_values
-        order: list[int] = np.lexsort((-badness, ~np.isnan(badness)))[:count].tolist()
+        worst, seen = np.zeros(0, np.intp), 0
+        for part in parts(self.example_values):
+            places = np.concatenate([worst, np.arange(seen, seen + len(part))])
+            badness = self.example_values[places] if self.lower_is_better else -self.example_values[places]
+            worst = places[np.lexsort((-badness, ~np.isnan(badness)))[:count]]
+            seen += len(part)
+        order: list[int] = worst.tolist()
         return order
 
 

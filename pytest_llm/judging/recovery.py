@@ -67,7 +67,7 @@ def recovery(candidate: Measurement, base: Measurement) -> Measurement:
         metric=f"{name}_recovery",
         value=float(aggregate(statistics.sum(axis=0))),
         lower_is_better=False,
-        estimate=jackknife(by_unit, aggregate, by_unit[:, -1], scale="log"),
+        estimate=jackknife(by_unit, aggregate, scale="log"),
         statistics=statistics,
         example_values=value_of_each(statistics),
         signature=f"recovery:{'candidate/base' if better_is_more else 'base/candidate'}|{candidate.signature}",

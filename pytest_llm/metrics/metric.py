@@ -15,7 +15,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from pytest_llm.data.example import Example
+from pytest_llm.data.stored_examples import StoredExamples
 from pytest_llm.statistics.jackknife import Estimate, FloatArray, Scale, jackknife, sum_by_cluster
+from pytest_llm.storage.growing_array import Rows
 from pytest_llm.tasks.task import Task
 
 
@@ -77,10 +79,16 @@ def value_of_one(metric: Metric, example: Example, output: Any) -> float:
     return float(value_of_each(metric)(statistics)[0])
 
 
-def estimate_of(metric: Metric, examples: Sequence[Example], statistics: FloatArray) -> Estimate | None:
+def estimate_of(metric: Metric, examples: Sequence[Example], statistics: Rows[np.float64]) -> Estimate | None:
     """How sure the value is: the jackknife over independent units; None where there is no estimate."""
-    by_unit = statistics  # ids are unique, so that an example without a cluster is a unit of its own
-    if any(example.cluster is not None for example in examples):
-        by_unit = sum_by_cluster(statistics, [example.unit for example in examples])
-    estimate = jackknife(by_unit, metric.aggregate, by_unit[:, -1], scale=metric.scale)
+    by_unit: Rows[np.float64] = statistics  # ids are unique, so that an example without a cluster is a unit of its own
+    if _are_clustered(examples):
+        by_unit = sum_by_cluster(statistics, (example.unit for example in examples))
+    estimate = jackknife(by_unit, metric.aggregate, scale=metric.scale)
     return estimate and replace(estimate, basis=getattr(metric, "basis", estimate.basis))
+
+
+def _are_clustered(examples: Sequence[Example]) -> bool:
+    if isinstance(examples, StoredExamples):  # which would have to unpack them all
+        return examples.clustered
+    return any(example.cluster is not None for example in examples)

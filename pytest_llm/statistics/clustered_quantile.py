@@ -111,7 +111,7 @@ def clustered_quantile(values: Sequence[FloatArray], units: Sequence[str], q: fl
         return None
     counts = np.array([[np.count_nonzero(of_one <= found), len(of_one)] for of_one in values], dtype=np.float64)
     by_unit = sum_by_cluster(counts, units)
-    share = jackknife(by_unit, _share, by_unit[:, -1])
+    share = jackknife(by_unit, _share)
     return None if share is None else ClusteredQuantile(found, q, everything, share)
 
 

@@ -15,15 +15,18 @@ depend on each other, and a standard error that ignores this is many times too s
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import Literal, TypeAlias
+from functools import reduce
+from itertools import islice
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pytest_llm.statistics import student
+from pytest_llm.storage.growing_array import Rows, parts
 
 FloatArray: TypeAlias = NDArray[np.float64]
 Scale: TypeAlias = Literal["linear", "log"]
@@ -106,15 +109,12 @@ class Estimate:
 
 
 _FACTOR_TO_GIVE_UP = 1000
-_AT_ONCE = 2**16
-"""Units that are left out in one call of `aggregate`: so many differences from the totals are in memory."""
 _LOG_LARGEST = math.log(np.finfo(np.float64).max)
 
 
 def jackknife(
-    statistics: FloatArray,
+    statistics: Rows[np.float64],
     aggregate: Callable[[FloatArray], FloatArray],
-    weights: FloatArray,
     *,
     scale: Scale = "linear",
     basis: Basis = Basis.DOCUMENTS,
@@ -122,9 +122,9 @@ def jackknife(
     """Estimate `aggregate(Σ statistics)` and its standard error.
 
     Args:
-        statistics: shape `[n, k]`, one row per independent unit.
+        statistics: shape `[n, k]`, one row per independent unit, of which a part at a time is looked at. The last column is how
+            much each unit counts (tokens, words, 1), for the degrees of freedom only.
         aggregate: maps totals `[..., k]` to values `[...]`.
-        weights: shape `[n]`, how much each unit counts (tokens, words, 1); for the degrees of freedom only.
         scale: "log" for quantities whose error is relative (perplexity): they must be positive.
         basis: what a unit is, where it is no document.
 
@@ -132,29 +132,83 @@ def jackknife(
         None where no interval exists: fewer than two units, or a value that is not finite.
     """
     n = len(statistics)
-    effective = float(weights.sum() ** 2 / (weights**2).sum()) if weights.any() else 0.0
+    effective = _effective_units(statistics)
     if n < 2 or effective <= 1:
         return None
-    if not np.isfinite(statistics).all():
+    if not all(np.isfinite(part).all() for part in parts(statistics)):
         return None
-    totals = statistics.sum(axis=0)
+    totals = sum_of(statistics)
     value = float(aggregate(totals))
-    left_out = np.empty(n)
-    for first in range(0, n, _AT_ONCE):
-        left_out[first : first + _AT_ONCE] = aggregate(totals - statistics[first : first + _AT_ONCE])
-    if scale == "log":
-        with np.errstate(divide="ignore", invalid="ignore"):
-            np.log(left_out, out=left_out)
-    if not (math.isfinite(value) and np.isfinite(left_out).all()) or (scale == "log" and value <= 0):
+    left_out = _Moments.of_all(_left_out(statistics, totals, aggregate, scale))
+    if left_out is None or not math.isfinite(value) or (scale == "log" and value <= 0):
         return None
-    left_out -= left_out.mean()
-    variance = (n - 1) / n * float(np.square(left_out, out=left_out).sum())
+    variance = (n - 1) / n * left_out.squares
     return Estimate(value, math.sqrt(variance), effective - 1, n, scale, basis)
 
 
-def sum_by_cluster(rows: FloatArray, clusters: Sequence[str]) -> FloatArray:
+def _effective_units(statistics: Rows[np.float64]) -> float:
+    """Kish's, of the weights in the last column."""
+    weight = squares = 0.0
+    for part in parts(statistics):
+        weight += float(part[:, -1].sum())
+        squares += float((part[:, -1] ** 2).sum())
+    return weight**2 / squares if squares else 0.0
+
+
+def _left_out(
+    statistics: Rows[np.float64], totals: FloatArray, aggregate: Callable[[FloatArray], FloatArray], scale: Scale
+) -> Iterator[FloatArray]:
+    """The values without each unit."""
+    for part in parts(statistics):
+        values = np.asarray(aggregate(totals - part), dtype=np.float64)
+        if scale == "log":
+            with np.errstate(divide="ignore", invalid="ignore"):
+                values = np.log(values)
+        yield values
+
+
+class _Moments(NamedTuple):
+    """How many values there are, their mean, and the squares of their differences from it, added up."""
+
+    units: int
+    mean: float
+    squares: float
+
+    @classmethod
+    def of(cls, values: FloatArray) -> _Moments:
+        mean = values.mean()
+        return cls(len(values), float(mean), float(np.square(values - mean).sum()))
+
+    @classmethod
+    def of_all(cls, parts_of_them: Iterable[FloatArray]) -> _Moments | None:
+        """None where a value is not finite."""
+        found: _Moments | None = None
+        for values in parts_of_them:
+            if not np.isfinite(values).all():
+                return None
+            found = cls.of(values) if found is None else found.pooled(cls.of(values))
+        return found
+
+    def pooled(self, others: _Moments) -> _Moments:
+        """With other values: Chan, Golub & LeVeque (1979), which needs no second pass over them."""
+        units, apart = self.units + others.units, others.mean - self.mean
+        between = apart**2 * self.units * others.units / units
+        return _Moments(units, self.mean + apart * others.units / units, self.squares + others.squares + between)
+
+
+def sum_of(rows: Rows[np.float64]) -> FloatArray:
+    """The sum of rows `[n, k]`: `[k]`."""
+    return reduce(np.add, (part.sum(axis=0) for part in parts(rows)))
+
+
+def sum_by_cluster(rows: Rows[np.float64], clusters: Iterable[str]) -> FloatArray:
     """Add up the rows `[n, k]` of each cluster, clusters in order of first appearance: `[clusters, k]`."""
-    index = {name: position for position, name in enumerate(dict.fromkeys(clusters))}
-    sums = np.zeros((len(index), rows.shape[1]))
-    np.add.at(sums, [index[name] for name in clusters], rows)
-    return sums
+    index: dict[str, int] = {}
+    names, sums = iter(clusters), np.zeros((0, rows[:0].shape[1]))
+    for part in parts(rows):
+        places = [index.setdefault(name, len(index)) for name in islice(names, len(part))]
+        if len(index) > len(sums):
+            more = max(len(index), len(sums) * 2) - len(sums)
+            sums = np.concatenate([sums, np.zeros((more, sums.shape[1]))])
+        np.add.at(sums, places, part)
+    return sums[: len(index)]

@@ -105,7 +105,7 @@ def compare_blocks(medians: FloatArray) -> Estimate | None:
     def mean_ratio(totals: FloatArray) -> FloatArray:
         return np.asarray(np.exp(totals[..., 0] / totals[..., 1]))
 
-    return jackknife(np.column_stack([medians, ones]), mean_ratio, ones, scale="log", basis=Basis.BLOCKS)
+    return jackknife(np.column_stack([medians, ones]), mean_ratio, scale="log", basis=Basis.BLOCKS)
 
 
 def smallest_caught(estimate: Estimate, tolerance: float, alpha: float, power: float = 0.95) -> float:

@@ -3,11 +3,11 @@
     python tests/benchmarks/driver.py [--counts 10000 100000 1000000] [--ways list stream cached ray] [--words 25] [--profile]
 
 A figure is CPU time of one thread from the call of the assertion to its return, divided by the number of examples, and how far that
-raises the process's peak of memory above what it held with the data. Each run is a fresh process; the memo of a session is bound
-in all of them. `list` is a list of texts, `stream` a JSONL file that is streamed, `cached` the list with a cache on disk, which is
-filled. `ray` and `ray-stream` are the first two with two actors of a Ray cluster on this machine in the place of this process:
-the time is then that of all threads of this process, Ray's too, and of the thread that asks; calls of actors, and what is sent to
-them and comes back, are counted as well.
+raises the process's peak of memory above what it held with the data, and that of anonymous memory, behind which stands no file, so
+that the system cannot drop it. Each run is a fresh process; the memo of a session is bound in all of them. `list` is a list of
+texts, `stream` a JSONL file that is streamed, `cached` the list with a cache on disk, which is filled. `ray` and `ray-stream` are
+the first two with two actors of a Ray cluster on this machine in the place of this process: the time is then that of all threads
+of this process, Ray's too, and of the thread that asks; calls of actors, and what is sent to them and comes back, are counted.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ import pstats
 import resource
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -69,14 +70,15 @@ def measured(way: str, count: int, words: int, profile: bool) -> None:
         data = stream(path) if way.endswith("stream") else list(texts(count, words))
         profiler: AbstractContextManager[object] = cProfile.Profile() if profile else nullcontext()
         held, began, own = _resident(), time.process_time(), time.thread_time()
-        with remembering(cache), profiler:
+        with remembering(cache), profiler, _watched() as anonymous:
             measurement = assert_perplexity_below(Idle(), data, 8)
             seconds, own = time.process_time() - began, time.thread_time() - own
         _check(measurement, count)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         print(
             f"{way:>7}  {count:>9} examples  {seconds / count * 1e6:6.1f} µs  {(peak - held) / count:6.0f} bytes an example  "
-            f"peak {(peak - held) / 2**20:6.0f} MiB above {held / 2**20:.0f}",
+            f"peak {(peak - held) / 2**20:6.0f} MiB above {held / 2**20:.0f}, "
+            f"anonymous {(max(anonymous) - anonymous[0]) / 2**20:.0f} MiB",
             flush=True,
         )
         if way.startswith("ray"):
@@ -118,6 +120,31 @@ def _resident() -> int:
     """Bytes that this process holds now (Linux)."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * resource.getpagesize()
+
+
+@contextmanager
+def _watched() -> Iterator[list[int]]:
+    """Anonymous memory in bytes, looked at every 50 ms (Linux)."""
+    seen, over = [_anonymous()], threading.Event()
+
+    def watch() -> None:
+        while not over.wait(0.05):
+            seen.append(_anonymous())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield seen
+    finally:
+        over.set()
+        watcher.join()
+
+
+def _anonymous() -> int:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("RssAnon:"):
+            return int(line.split()[1]) * 1024
+    raise SystemExit("this system does not say how much memory is anonymous")
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from pytest_llm.data import seen_ids
 from pytest_llm.data.seen_ids import RECENT, Repeated, SeenIds
+from pytest_llm.storage import growing_array
 
 
 def found(ids: list[str]) -> Repeated | None:
@@ -30,10 +31,17 @@ def first_repeated(ids: list[str]) -> Repeated | None:
     return None
 
 
-@given(st.lists(st.text(max_size=2)))
-def test_it_is_what_a_dictionary_finds(ids: list[str]) -> None:
+@pytest.mark.parametrize("most_in_memory", [growing_array.MOST_IN_MEMORY, 50, 0])
+@given(
+    st.lists(st.text(max_size=2)) | st.lists(st.integers(0, 999).map(str), min_size=20, max_size=80), st.integers(1, 9)
+)
+def test_it_is_what_a_dictionary_finds(most_in_memory: int, ids: list[str], at_once: int) -> None:
+    """In memory, in files, and in both."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(seen_ids, "RECENT", 3)
+        patch.setattr(seen_ids, "AT_ONCE", at_once)
+        patch.setattr(growing_array, "AT_ONCE", at_once)
+        patch.setattr(growing_array, "MOST_IN_MEMORY", most_in_memory)
         assert found(ids) == first_repeated(ids)
 
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import gc
-import io
 import os
 import random
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pytest_llm.data import stored_examples
 from pytest_llm.data.example import Example
 from pytest_llm.data.loading import load_examples
 from pytest_llm.data.stored_examples import StoredExamples
+from pytest_llm.storage import growing_array
 
 COUNT = 2500
 """Two blocks and a part of a third."""
@@ -77,43 +76,30 @@ def test_some_are_kept_whole() -> None:
     assert list(packed)[1500] is examples[1500]
 
 
-@pytest.mark.filterwarnings("error")
-def test_beyond_some_bytes_they_lie_in_a_file_that_goes_with_them(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr(stored_examples, "_MOST_IN_MEMORY", 100)
+def test_beyond_some_bytes_they_lie_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    opened: list[Any] = []
+
+    def open_file(**settings: Any) -> Any:
+        opened.append(unnamed(dir=tmp_path, **settings))
+        return opened[-1]
+
+    unnamed = tempfile.TemporaryFile
+    monkeypatch.setattr(tempfile, "TemporaryFile", open_file)
+    monkeypatch.setattr(growing_array, "MOST_IN_MEMORY", 100)
     examples = load_examples(rows())
     packed = kept(examples)
-    file = packed._file
-    assert os.fstat(file.fileno()).st_size > 10_000
-    assert packed._in_memory == 0
-    assert list(tmp_path.iterdir()) == []  # it has no name
+    assert [os.fstat(file.fileno()).st_size > 10_000 for file in opened] == [
+        True
+    ]  # of where its blocks begin there are few
     assert [facts(example) for example in packed] == [facts(example) for example in examples]
     assert facts(packed[5]) == facts(examples[5])
-    del packed
-    gc.collect()
-    assert file.closed
+    packed.append(examples[7])  # what was read in between does not matter
+    assert [facts(example) for example in packed] == [facts(example) for example in (*examples, examples[7])]
 
 
-@pytest.mark.parametrize("written", [0, 1])
-def test_where_there_is_no_room_for_a_file_they_stay_in_memory(
-    written: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    class Full(io.BytesIO):
-        blocks = 0
-
-        def write(self, block: Any) -> int:
-            if self.blocks == written:
-                return super().write(block[:7])
-            self.blocks += 1
-            return super().write(block)
-
-    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **settings: Full())
-    monkeypatch.setattr(stored_examples, "_MOST_IN_MEMORY", 100)
-    examples = load_examples(rows())
-    with caplog.at_level("INFO", logger="pytest_llm"):
-        packed = kept(examples)
-    assert [facts(example) for example in packed] == [facts(example) for example in examples]
-    assert sum(isinstance(block, bytes) for block in packed._blocks) == 2 - written
-    assert caplog.messages == ["packed examples stay in memory: the disk is full"]
+@pytest.mark.parametrize("place", [0, 1500, COUNT - 1])
+def test_they_know_whether_one_belongs_to_a_cluster(place: int) -> None:
+    examples = [Example(str(number), "text", str(number)) for number in range(COUNT)]
+    assert not kept(tuple(examples)).clustered
+    examples[place] = replace(examples[place], cluster="a")
+    assert kept(tuple(examples)).clustered

@@ -3,23 +3,42 @@
 from __future__ import annotations
 
 import random
+import resource
+import tempfile
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from pytest_llm import Choose, MisuseError, QualityError, assert_bleu_above, embedded, judge, measure, stream
+from pytest_llm import (
+    Choose,
+    MisuseError,
+    QualityError,
+    assert_bleu_above,
+    assert_perplexity_below,
+    embedded,
+    judge,
+    measure,
+    stream,
+)
+from pytest_llm.data import seen_ids, stored_examples
 from pytest_llm.data.example import Example
 from pytest_llm.data.sampling import Sample, sampling
 from pytest_llm.inference import in_batches
+from pytest_llm.inference.cache import cache_at
+from pytest_llm.inference.in_batches import FewOutputs
 from pytest_llm.inference.memo import remembering
 from pytest_llm.judging.measurement import Measurement
 from pytest_llm.limit import Limit
 from pytest_llm.metrics.language_modeling import Perplexity
 from pytest_llm.models.transformers_model import TransformersModel
+from pytest_llm.storage import growing_array
 
 WORDS = [
     "the",
@@ -124,11 +143,21 @@ def test_the_worst_are_shown_whole() -> None:
 
 
 class Unigram:
+    asked = 0
+
     def fingerprint(self) -> str:
         return "unigram"
 
     def score(self, texts: Sequence[str]) -> list[list[float]]:
+        self.asked += len(texts)
         return [[-1.0 - len(word) for word in text.split()] for text in texts]
+
+
+class OnDisk(Unigram):
+    """What it says is kept in the cache."""
+
+    def cache_key(self) -> str:
+        return "unigram"
 
 
 class Growing(Perplexity):
@@ -155,6 +184,23 @@ def peak(work: Callable[[], object]) -> int:
         tracemalloc.stop()
 
 
+def test_what_is_kept_does_not_grow_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It took some 60 bytes an example."""
+    monkeypatch.setattr(growing_array, "MOST_IN_MEMORY", 1000)
+    for module in (growing_array, seen_ids):
+        monkeypatch.setattr(module, "AT_ONCE", 64)
+    monkeypatch.setattr(seen_ids, "RECENT", 64)
+    monkeypatch.setattr(stored_examples, "_PER_BLOCK", 64)
+
+    def measured(count: int) -> Measurement:
+        return measure(Unigram(), stream(f"{place} words" for place in range(count)), "perplexity")
+
+    with remembering():
+        measured(1024)
+        few, many = peak(lambda: measured(512)), peak(lambda: measured(3 * 512))
+    assert many - few < 8 * 2 * 512
+
+
 def test_texts_are_dropped_while_they_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """300 texts of 20 000 characters each: 6 MB, and as much again in log-probabilities."""
     path = tmp_path / "rows.jsonl"
@@ -166,6 +212,75 @@ def test_texts_are_dropped_while_they_are_read(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(in_batches, "BATCH", 300)
     with remembering():
         assert peak(lambda: measure(Unigram(), stream(path), "perplexity")) > 8e6
+
+
+@given(
+    st.lists(st.text("ab cd", min_size=1).filter(str.strip), min_size=1, max_size=60, unique=True),
+    st.none() | st.lists(st.sampled_from("xyz"), min_size=60, max_size=60),
+    st.integers(1, 20),
+)
+def test_where_it_lies_changes_no_bit(texts: list[str], clusters: list[str] | None, batch: int) -> None:
+    rows = [{"text": text} | ({} if clusters is None else {"cluster": clusters[i]}) for i, text in enumerate(texts)]
+    found = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(in_batches, "BATCH", batch)
+        patch.setattr(stored_examples, "_PER_BLOCK", 8)
+        patch.setattr(seen_ids, "RECENT", 4)
+        for most_in_memory in (growing_array.MOST_IN_MEMORY, 0, 100):
+            patch.setattr(growing_array, "MOST_IN_MEMORY", most_in_memory)
+            m = measure(Unigram(), stream(rows), "perplexity")
+            kept = [(e.id, e.label, e.unit, e.content, e.text) for e in m.examples]
+            said = str(judge(m, Limit.below(1)))
+            arrays = m.statistics.tobytes(), m.example_values.tobytes()
+            found.append((m.value, m.estimate, kept, said, m.worst_places(), m.statistics.shape, *arrays))
+    assert found[1:] == found[:1] * 2
+
+
+def test_a_full_disk_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(growing_array, "MOST_IN_MEMORY", 1000)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))  # which a write meets as it meets a full disk
+    try:
+        with pytest.raises(
+            MisuseError, match=f"in {tmp_path}: File too large .*; make room there, or let TMPDIR name a folder"
+        ):
+            assert_perplexity_below(Unigram(), stream(f"{place} words" for place in range(500)), 1e9)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+@pytest.mark.parametrize("bad", ["", "30 words"])
+def test_what_was_answered_before_bad_data_is_in_the_cache(
+    bad: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(growing_array, "MOST_IN_MEMORY", 0)
+    texts = [f"{place} words" for place in range(50)]
+
+    def remembering_on_disk() -> AbstractContextManager[object]:
+        return remembering(lambda: cache_at(str(tmp_path / "answers"), tmp_path, None, 10**7))
+
+    first, again = OnDisk(), OnDisk()
+    refused = pytest.raises(MisuseError, match=r"example #50 is empty|examples #30 and #50 have the same id or text")
+    with remembering_on_disk(), refused:
+        measure(first, stream([*texts, bad, *(f"{place} more" for place in range(1024))]), "perplexity")
+    assert first.asked >= 48  # three batches of 16
+    with remembering_on_disk():
+        found = measure(again, stream(texts), "perplexity")
+    assert again.asked <= 2
+    assert_same(found, measure(OnDisk(), texts, "perplexity"))
+
+
+@given(st.integers(0, 9), st.dictionaries(st.integers(0, 8), st.text()), st.integers(-10, 10), st.integers(-10, 10))
+def test_a_few_outputs_are_a_list_of_none_but_for_them(count: int, kept: dict[int, str], first: int, end: int) -> None:
+    few = FewOutputs(count, kept)
+    expected = tuple(kept.get(place) for place in range(count))
+    assert (len(few), tuple(few), few[first:end]) == (count, expected, expected[first:end])
+    if -count <= first < count:
+        assert few[first] == expected[first]
+    else:
+        with pytest.raises(IndexError):
+            few[first]
 
 
 @pytest.mark.slow

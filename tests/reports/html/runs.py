@@ -50,7 +50,7 @@ def measured(
         metric=metric,
         value=float(values.mean()),
         lower_is_better=True,
-        estimate=jackknife(statistics, mean, statistics[:, -1]),
+        estimate=jackknife(statistics, mean),
         examples=examples,
         statistics=statistics,
         example_values=values,

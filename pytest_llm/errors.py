@@ -21,11 +21,8 @@ class MisuseError(ValueError):
     __module__ = "pytest_llm"  # reports say pytest_llm.MisuseError, the name that people import
 
     def __str__(self) -> str:
-        text = super().__str__()
-        if len(text) > _LONGEST:
-            text = f"{text[: _LONGEST * 2 // 3]} … {text[-_LONGEST // 4 :]}"
-        text = " ".join(text.splitlines())
-        return text if text.isprintable() else "".join(map(_printable, text))
+        text = " ".join(_shortened(super().__str__()).splitlines())
+        return text if text.isprintable() else _shortened("".join(map(_printable, text)))
 
 
 class TooLongError(MisuseError):
@@ -42,6 +39,10 @@ class TooLongError(MisuseError):
 
     def __reduce__(self) -> tuple[object, ...]:
         return type(self), (self.args[0], self.text)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST * 2 // 3]} … {text[-_LONGEST // 4 :]}"
 
 
 def _printable(character: str) -> str:

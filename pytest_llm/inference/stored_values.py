@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _LABELS = (str, int, float, bool, type(None))
 _TYPES = {"f": "<f4", "d": "<f8"}
+_STORED = ("ff", "dd", "df")
+"""The type of an array, and of its numbers as they are stored."""
 
 
 def to_bytes(value: object) -> bytes | None:
@@ -88,7 +90,7 @@ def _packed(array: NDArray[Any]) -> bytes | None:
         return None
     kind = stored = array.dtype.char
     if kind == "d":
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):  # the second of a NaN that signals
             small = array.astype(np.float32)
         if small.astype(np.float64).tobytes() == array.tobytes():  # bit for bit: NaN and −0.0 too
             stored, array = "f", small
@@ -97,6 +99,8 @@ def _packed(array: NDArray[Any]) -> bytes | None:
 
 def _unpacked(data: bytes) -> NDArray[Any]:
     kind, stored = data[:1].decode(), data[1:2].decode()
+    if kind + stored not in _STORED:
+        raise ValueError(f"no array that is written so: {kind + stored!r}")
     array = np.frombuffer(data, _TYPES[stored], offset=2).astype(_TYPES[kind])
     array.flags.writeable = False
     return array

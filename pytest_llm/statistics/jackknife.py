@@ -129,7 +129,7 @@ def jackknife(
         basis: what a unit is, where it is no document.
 
     Returns:
-        None where no interval exists: fewer than two units, or a value that is not finite.
+        None where no interval exists: fewer than two units, a value that is not finite, or one whose square is not.
     """
     n = len(statistics)
     effective = _effective_units(statistics)
@@ -143,6 +143,8 @@ def jackknife(
     if left_out is None or not math.isfinite(value) or (scale == "log" and value <= 0):
         return None
     variance = (n - 1) / n * left_out.squares
+    if not math.isfinite(variance):
+        return None
     return Estimate(value, math.sqrt(variance), effective - 1, n, scale, basis)
 
 
@@ -176,8 +178,9 @@ class _Moments(NamedTuple):
 
     @classmethod
     def of(cls, values: FloatArray) -> _Moments:
-        mean = values.mean()
-        return cls(len(values), float(mean), float(np.square(values - mean).sum()))
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean = values.mean()
+            return cls(len(values), float(mean), float(np.square(values - mean).sum()))
 
     @classmethod
     def of_all(cls, parts_of_them: Iterable[FloatArray]) -> _Moments | None:
@@ -192,7 +195,7 @@ class _Moments(NamedTuple):
     def pooled(self, others: _Moments) -> _Moments:
         """With other values: Chan, Golub & LeVeque (1979), which needs no second pass over them."""
         units, apart = self.units + others.units, others.mean - self.mean
-        between = apart**2 * self.units * others.units / units
+        between = apart * apart * self.units * others.units / units
         return _Moments(units, self.mean + apart * others.units / units, self.squares + others.squares + between)
 
 

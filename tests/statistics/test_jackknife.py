@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.weightstats import DescrStatsW  # type: ignore[import-untyped]
 
-from pytest_llm.statistics.jackknife import Estimate, FloatArray, Scale, jackknife, sum_by_cluster
+from pytest_llm.statistics.jackknife import Estimate, FloatArray, Scale, _Moments, jackknife, sum_by_cluster
 
 # (nats, tokens) of a document
 DOCUMENTS = st.lists(st.tuples(st.floats(0.1, 1000), st.integers(1, 1000)), min_size=2, max_size=30)
@@ -145,6 +145,12 @@ def test_a_value_that_is_infinite_without_one_row_leaves_no_estimate() -> None:
         return np.where(totals[..., 1] < 3, np.inf, totals[..., 0])
 
     assert jackknife(np.ones((3, 2)), first_or_infinite) is None
+
+
+def test_values_whose_squares_are_beyond_numbers_leave_no_estimate() -> None:
+    rows = np.array([[1e200, 1.0], [-1e200, 1.0], [0.0, 1.0]])
+    assert jackknife(rows, lambda totals: totals[..., 0]) is None
+    assert _Moments.of(rows[:1, 0]).pooled(_Moments.of(rows[1:2, 0])).squares == math.inf
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0])

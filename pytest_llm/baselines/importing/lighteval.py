@@ -132,8 +132,8 @@ def _choice(place: str, row: Row, name: str) -> Answer:
 
 def _written(place: str, row: Row, name: str) -> Answer:
     choices, response = _choices(place, row), taken(place, row, "model_response", dict)
-    cleaned = response.get("text_post_processed")
-    written = taken(place, response, "text", list) if cleaned is None else cleaned
+    is_cleaned = response.get("text_post_processed") is not None
+    written = taken(place, response, "text_post_processed" if is_cleaned else "text", list)
     if len(written) != 1 or not isinstance(written[0], str):
         raise MisuseError(f"{place}: {len(written)} outputs; a baseline holds one of each example")
     golds = [choices[index] for index in _right(place, row)]

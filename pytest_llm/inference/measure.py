@@ -50,6 +50,8 @@ Answers: TypeAlias = "Model | Predictions | Iterator[Any] | None"
 None where people answered."""
 Questions: TypeAlias = "Data | Targets | RatingRows | Stream"
 """What they answer: rows, or, of a list of outputs, what each should have been; or what people said of outputs."""
+Signing: TypeAlias = Callable[[int], str]
+"""Gives a measurement's signature, by the number of scored tokens of the longest text."""
 
 
 @working()
@@ -130,18 +132,15 @@ def measure(
     language_model = as_language_model(model)  # type: ignore[arg-type]  # no predictions
     origin, made_of = provenance(language_model), partial(identity, language_model)
     watch = None if until is None else until(Subject(metric, examples, origin, made_of))
-    stopped = None
-    conclude = partial(
-        _measured,
-        metric,
-        signature=_signature(metric, language_model, chosen),
-        data=describe(data),
-        left_out=left_out,
-        origin=origin,
-        made_of=made_of,
-    )
+    signed, name = _signing(metric, language_model, chosen), describe(data)
+
+    def conclude(examples: tuple[Example, ...], outputs: Sequence[Any], **rest: Any) -> Measurement:
+        signature = signed(_longest(outputs))
+        return _measured(metric, examples, outputs, signature, name, left_out, origin, made_of, **rest)
+
     told = accounting(language_model, examples, chosen, conclude, in_order=watch is None)
     with using(engine), spending(budget), told, _shown(metric, chosen, len(examples)):
+        stopped = None
         if watch is None:
             outputs = answer(language_model, examples, chosen)
         else:
@@ -191,9 +190,16 @@ def _measured_stream(
     else:
         language_model = as_language_model(model)
         count = len(pairs) if isinstance(pairs, list) else None
+        signed, longest = _signing(metric, language_model, chosen), [0]
+
+        def answered_once(examples: Sequence[Example]) -> Sequence[Any]:
+            outputs = _answered_once(language_model, examples, chosen)
+            longest[0] = max(longest[0], _longest(outputs))
+            return outputs
+
         with using(engine), _shown(metric, chosen, count):
-            done = summed(fitted, pairs, lambda examples: _answered_once(language_model, examples, chosen))
-        signature = _signature(metric, language_model, chosen)
+            done = summed(fitted, pairs, answered_once)
+        signature = signed(longest[0])
         origin, made_of = provenance(language_model), partial(identity, language_model)
     name = describe(source.data)
     return _concluded(fitted, done, signature, name, left_out, origin, made_of)
@@ -204,13 +210,20 @@ def _answered_once(model: AnyModel, examples: Sequence[Example], task: Task) -> 
         return answer(model, examples, task)
 
 
-def _signature(metric: Metric, model: Any, task: Task) -> str:
+def _signing(metric: Metric, model: Any, task: Task) -> Signing:
+    """The signature, by how many tokens were scored of the longest text. What can be refused is refused now, before it is asked."""
     parts = [metric.signature(context_length(model, task))]
     if hasattr(task, "signature"):
         parts.append(task.signature)
-    if hasattr(model, "signature_of"):  # what a server does in its own way
-        parts.append(model.signature_of(task, metric.counts))
-    return "|".join(parts)
+    if not hasattr(model, "signature_of"):
+        return lambda _: "|".join(parts)
+    model.signature_of(task, metric.counts)
+    # what a server does in its own way
+    return lambda longest: "|".join([*parts, model.signature_of(task, metric.counts, longest)])
+
+
+def _longest(outputs: Sequence[Any]) -> int:
+    return max((len(output) for output in outputs if isinstance(output, np.ndarray)), default=0)
 
 
 def _task_for(metric: Metric, task: Task | None) -> Task:

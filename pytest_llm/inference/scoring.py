@@ -1,7 +1,8 @@
 """Answer `Score` requests: the log-probability of each token of each text.
 
 Models with a context length are planned for here: texts are cut into windows, all windows of all texts are handed to the model
-at once, for it to batch as it likes, and the pieces are put together again.
+at once, for it to batch as it likes, and the pieces are put together again. A served model reads texts whole; it is handed the same
+plan for what its context does not hold.
 """
 
 from __future__ import annotations
@@ -17,7 +18,14 @@ from pytest_llm.inference.checks import checked_answers, lacking, naming, refuse
 from pytest_llm.inference.engine import ask
 from pytest_llm.inference.memo import remembered, text_of
 from pytest_llm.inference.windows import rolling_windows, strided_windows
-from pytest_llm.models.language_model import AnyModel, DistributionModel, LanguageModel, Window, WindowedModel
+from pytest_llm.models.language_model import (
+    AnyModel,
+    DistributionModel,
+    LanguageModel,
+    Window,
+    WindowedModel,
+    WindowingModel,
+)
 from pytest_llm.statistics.jackknife import FloatArray
 from pytest_llm.tasks.score import Score
 
@@ -26,8 +34,10 @@ def window_length(model: AnyModel, request: Score) -> int | None:
     """The context length in tokens that a request is answered with; None where the model plans its own.
 
     Raises:
-        MisuseError: max_length exceeds the model's context.
+        MisuseError: max_length exceeds the model's context; a server that reads no windows.
     """
+    if isinstance(model, WindowingModel) and request != Score():
+        return model.window_length(request.max_length)
     if not isinstance(model, WindowedModel):
         return None
     if request.max_length is not None and request.max_length > model.max_length:
@@ -50,6 +60,8 @@ def score(model: AnyModel, examples: Sequence[Example], request: Score) -> list[
             "how probable each token of a text is, given those before it",
             "a causal model of transformers, or an object with a method score(texts)",
         )
+    elif isinstance(model, WindowingModel):
+        outputs = remembered(model, examples, request, partial(_score_served, request=request), text_of)
     else:
         outputs = remembered(model, examples, request, partial(_score_texts, request=request), text_of)
     refuse_positive(examples, outputs)
@@ -103,6 +115,21 @@ def _windows(model: WindowedModel, example: Example, tokens: list[int], request:
     if request.stride is None:
         return rolling_windows(sequence, length)
     return strided_windows(sequence, length, request.stride)
+
+
+def _score_served(model: WindowingModel, examples: Sequence[Example], request: Score) -> list[FloatArray]:
+    texts = [example.text for example in examples]
+    cut = rolling_windows if request.stride is None else partial(strided_windows, stride=request.stride)
+    with naming((example.text, example) for example in examples):
+        if request != Score():
+            settings = {"max_length": request.max_length, "add_bos": request.add_bos}
+            answers = ask(model, "score_in_windows", texts, cut=cut, **settings)
+        else:
+            beyond = ask(model, "score_beyond", texts, cut=cut)
+            left = [text for text, answer in zip(texts, beyond, strict=True) if answer is None]
+            whole = iter(ask(model, "score", left))
+            answers = [next(whole) if answer is None else answer for answer in beyond]
+    return checked_answers(f"{type(model).__name__}.score", examples, answers)
 
 
 def _score_texts(model: LanguageModel, examples: Sequence[Example], request: Score) -> list[FloatArray]:

@@ -5,7 +5,7 @@ Each kind of question has its protocol; a model may have any of them, and is ask
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
@@ -59,6 +59,34 @@ class WindowedModel(Protocol):
 
         Each window has at most `max_length` tokens before its last one. How they are batched is the model's affair.
         """
+
+
+@runtime_checkable
+class WindowingModel(Protocol):
+    """A model that scores whole texts in its own way, and others in windows that the inference layer plans: a server.
+
+    `cut` of its methods makes windows of a text's tokens, given how many tokens one may read before its last one.
+    """
+
+    def score(self, texts: Sequence[str], /) -> Sequence[Sequence[float]]: ...
+
+    def score_beyond(
+        self, texts: Sequence[str], *, cut: Callable[[Sequence[int], int], Sequence[Window]]
+    ) -> Sequence[Sequence[float] | None]:
+        """As `score`, in windows, of those texts that are too long to be read whole; None of all others."""
+
+    def score_in_windows(
+        self,
+        texts: Sequence[str],
+        *,
+        cut: Callable[[Sequence[int], int], Sequence[Window]],
+        max_length: int | None,
+        add_bos: bool,
+    ) -> Sequence[Sequence[float]]:
+        """As `score`, all of them in windows."""
+
+    def window_length(self, max_length: int | None) -> int:
+        """How many tokens a window may read before its last one: `max_length`, or as many as it can."""
 
 
 @runtime_checkable

@@ -48,14 +48,19 @@ def check_against_itself(ask: Ask) -> Echo:
             continue  # the longer text is cut otherwise
         given = after.scores[-1]
         assert given is not None, "a text of several tokens has a last one that follows others"
-        if not math.isclose(given, expected, abs_tol=TOLERANCE, rel_tol=0.05):
+        if not agree(given, expected):
             raise Unsure(
                 f"it wrote {token!r} with the log-probability {expected:.4g}, and gives the same token in a prompt {given:.4g}"
             )
-        if not all(math.isclose(*pair, abs_tol=TOLERANCE, rel_tol=0.05) for pair in _both(before, after)):
+        if not all(agree(*pair) for pair in _both(before, after)):
             raise Unsure("it gives the tokens of a text other log-probabilities when one more follows")
         return after
     raise Unsure("of no text that it was tried with, the token that it wrote could be found in the prompt")
+
+
+def agree(one: float, other: float) -> bool:
+    """Whether two log-probabilities are of one token in one place."""
+    return math.isclose(one, other, abs_tol=TOLERANCE, rel_tol=0.05)
 
 
 def _both(before: Echo, after: Echo) -> list[tuple[float, float]]:

@@ -57,11 +57,17 @@ class Question:
         path: behind the address.
         body: what is sent, as JSON; None: nothing (GET).
         text: what is asked about, as the caller gave it.
+        is_beside: whether the path stands beside the API, as vLLM's `/tokenize` beside `/v1`.
     """
 
     path: str
     body: Any = None
     text: str = ""
+    is_beside: bool = False
+
+    def url(self, base: str) -> str:
+        """Where it is sent, on a server with the API at `base`."""
+        return (base.removesuffix("/v1") if self.is_beside else base) + self.path
 
 
 async def pause(seconds: float) -> None:
@@ -139,7 +145,7 @@ class Client:
         key = self.key()
         headers = {"Accept": "text/event-stream", "Accept-Encoding": "identity", **key.header}
         with failures_of_http(key):
-            url = self.base + question.path
+            url = question.url(self.base)
             async with http.stream("POST", url, json=question.body, headers=headers) as response:
                 kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
                 if response.status_code != 200 or kind != "text/event-stream":
@@ -246,7 +252,8 @@ class Client:
         with failures_of_http(key):
             method = "GET" if question.body is None else "POST"
             headers = {"Accept": "application/json", "Accept-Encoding": "identity", **key.header}
-            async with http.stream(method, self.base + question.path, json=question.body, headers=headers) as response:
+            url = question.url(self.base)
+            async with http.stream(method, url, json=question.body, headers=headers) as response:
                 body = await self._body(response)
         refuse_status(response, body, key)
         if key.is_in(body):

@@ -9,12 +9,13 @@ from collections.abc import Generator, Hashable, Mapping, Sequence
 from typing import Any
 
 from pytest_llm.data.provenance import Identity, Provenance
-from pytest_llm.errors import MisuseError
+from pytest_llm.errors import MisuseError, TooLongError
 from pytest_llm.models.endpoint.address import read_address
 from pytest_llm.models.endpoint.client import SILENCE, Patience, Question
 from pytest_llm.models.endpoint.scoring import Scorer
 from pytest_llm.models.endpoint.server import Server
 from pytest_llm.models.endpoint.streaming import read_stream
+from pytest_llm.models.endpoint.windows import Cut, WindowScorer
 from pytest_llm.models.endpoint.writing import Conversation, Mode, read_text, request
 from pytest_llm.tasks.choose import Choose
 from pytest_llm.tasks.decoding import Decoding
@@ -86,10 +87,11 @@ class Endpoint:
     def _start(self) -> None:
         self._server = Server(self.address, *self._made_of)
         self._scorer = Scorer(self._server)
+        self._windows = WindowScorer(self._server, self._scorer)
 
     def __getstate__(self) -> dict[str, Any]:
         """Without its connections, which another process has to make for itself."""
-        return {name: value for name, value in vars(self).items() if name not in ("_server", "_scorer")}
+        return {name: value for name, value in vars(self).items() if name not in ("_server", "_scorer", "_windows")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
@@ -150,24 +152,27 @@ class Endpoint:
         parts = [self.address.base, self.name, self.cache_as, facts.details, self._server.build, self.mode, self.prefix]
         return hashlib.sha256(json.dumps(["endpoint", *parts]).encode()).hexdigest()
 
-    def signature_of(self, task: object, counts: str) -> str | None:
+    def signature_of(self, task: object, counts: str, longest: int = 0) -> str | None:
         """What of this server a number depends on.
 
         Args:
             task: what it is asked to do.
             counts: what the metric divides by, such as "bytes".
+            longest: how many tokens were scored of the longest text, so far.
 
         Raises:
             MisuseError: a number per word or byte, whose first token would be missing.
         """
         if isinstance(task, Score):
+            if task != Score():
+                return self._windows.signature(self.prefix, add_bos=task.add_bos)
             scoring = self._scorer.scoring(self.prefix)
             if counts != "tokens" and not scoring.first:
                 raise MisuseError(
                     f"the first token of each text has no probability on the server {self.address.host}, so dividing by all its "
                     f"{counts} would flatter the model: give prefix=, the text of the token that begins texts, or measure per token"
                 )
-            return scoring.signature
+            return scoring.signature + self._windows.signature_beyond(longest)
         if isinstance(task, Choose | PairScore):
             return self._scorer.for_pairs(self.prefix).signature
         return f"api:{self.mode}"
@@ -207,7 +212,39 @@ class Endpoint:
             MisuseError: the server cannot say it, or says what cannot be right.
         """
         _refuse_conversations(texts)
-        return self._scorer.score(texts, self.prefix)
+        try:
+            return self._scorer.score(texts, self.prefix)
+        except TooLongError as error:
+            raise self._windows.explained(error, self.prefix) from None
+
+    def score_beyond(self, texts: Sequence[str], *, cut: Cut) -> list[list[float] | None]:
+        """As `score`, in windows, of those texts that the context does not hold; None of all others, and if it reads no windows.
+
+        Args:
+            texts: any number.
+            cut: makes windows of a text's tokens.
+        """
+        _refuse_conversations(texts)
+        return self._windows.beyond(texts, self.prefix, cut)
+
+    def score_in_windows(
+        self, texts: Sequence[str], *, cut: Cut, max_length: int | None, add_bos: bool
+    ) -> list[list[float]]:
+        """As `score`, all of them in windows; `window_length(max_length)` says how long these are.
+
+        Raises:
+            MisuseError: a server that does not read tokens exactly.
+        """
+        _refuse_conversations(texts)
+        return self._windows.score(texts, self.prefix, cut, max_length=max_length, add_bos=add_bos)
+
+    def window_length(self, max_length: int | None) -> int:
+        """Tokens that a window reads at most to predict the next ones; two fewer than the server's context holds.
+
+        Raises:
+            MisuseError: more are asked for, or the server does not read tokens exactly.
+        """
+        return self._windows.window_length(self.prefix, max_length)
 
     def score_pairs(self, pairs: Sequence[tuple[str, str]]) -> list[list[float]]:
         """The log-probabilities of the tokens of each continuation, given its context.

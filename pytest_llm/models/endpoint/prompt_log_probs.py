@@ -6,7 +6,7 @@ many likely ones as were asked for, which here is none. The first one is null.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pytest_llm.models.endpoint.echo import Echo, beginning
@@ -22,11 +22,16 @@ from pytest_llm.models.endpoint.reading import (
 )
 
 
-def body(model: str, prompt: str) -> dict[str, Any]:
-    """The request. One token is written, whose log-probability the server is held against."""
+def body(model: str, prompt: str | Sequence[int]) -> dict[str, Any]:
+    """The request. One token is written, whose log-probability the server is held against.
+
+    Args:
+        model: as the server calls it.
+        prompt: a text, or the numbers of its tokens.
+    """
     return {
         "model": model,
-        "prompt": prompt,
+        "prompt": prompt if isinstance(prompt, str) else list(prompt),
         "prompt_logprobs": 0,
         "logprobs": 1,
         "max_tokens": 1,
@@ -38,6 +43,17 @@ def body(model: str, prompt: str) -> dict[str, Any]:
 
 def read(reply: Any, prefix: str, asked: str) -> Echo:
     """The tokens of the text that was asked about; arguments and errors as `echo.read`."""
+    _, entries = read_entries(reply)
+    pieces = [written_as(entry) for entry in entries]
+    begin, follows = beginning(["", *pieces], prefix, asked, first_is_unknown=True)
+    scores = [None, *map(score_of, entries)]
+    own = pieces[begin - 1 :] if begin else [asked[: len(asked) - sum(map(len, pieces))], *pieces]
+    written, score = _written(only_choice(reply), usage_of(reply).completion_tokens)
+    return Echo(tuple(own), tuple(scores[begin:]), follows, written, score)
+
+
+def read_entries(reply: Any) -> tuple[list[int] | None, list[Mapping[str, Any]]]:
+    """The numbers of the prompt's tokens, if it says them, and what it says of each token but the first."""
     choice = only_choice(reply)
     rows = choice.get("prompt_logprobs")
     if rows is None:
@@ -54,13 +70,15 @@ def read(reply: Any, prefix: str, asked: str) -> Echo:
         raise WrongReply("the first of its prompt_logprobs is not null, although nothing stands before it")
     if ids is not None and len(ids) != len(rows):
         raise WrongReply(f"there are {len(ids)} prompt_token_ids, but prompt_logprobs of {len(rows)}")
-    entries = [_own(row, None if ids is None else ids[place], place) for place, row in enumerate(rows) if place]
-    pieces = [text(member(entry, "decoded_token", "an entry"), "a token") for entry in entries]
-    begin, follows = beginning(["", *pieces], prefix, asked, first_is_unknown=True)
-    scores = [None, *(log_probability(entry.get("logprob"), "a log-probability") for entry in entries)]
-    own = pieces[begin - 1 :] if begin else [asked[: len(asked) - sum(map(len, pieces))], *pieces]
-    written, score = _written(choice, usage.completion_tokens)
-    return Echo(tuple(own), tuple(scores[begin:]), follows, written, score)
+    return ids, [_own(row, None if ids is None else ids[place], place) for place, row in enumerate(rows) if place]
+
+
+def written_as(entry: Mapping[str, Any]) -> str:
+    return text(member(entry, "decoded_token", "an entry"), "a token")
+
+
+def score_of(entry: Mapping[str, Any]) -> float:
+    return log_probability(entry.get("logprob"), "a log-probability")
 
 
 def _own(row: Any, number: int | None, place: int) -> Mapping[str, Any]:

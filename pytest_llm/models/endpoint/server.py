@@ -114,21 +114,23 @@ class Server:
         Args:
             questions: any number.
             read: what is made of the reply to the question of this number.
-            may_refuse: a server that says no to such questions has given an answer: a wrong one.
+            may_refuse: a server that says no to such questions has given an answer: a wrong one; beside the API
+                any failure is one.
 
         Raises:
             MisuseError: a question was not answered.
             WrongReply: an answer is not as it should be.
         """
-        replies = self.client.ask(questions, lambda _, reply: self.count(counted(reply)))
+        replies = self.client.ask(questions, lambda place, reply: self.count(_taken(questions[place], reply)))
         for question, reply in zip(questions, replies, strict=True):
             if isinstance(reply, Failure) and reply.was_asked:
-                if may_refuse and reply.status in REFUSALS:
+                if may_refuse and (question.is_beside or reply.status in REFUSALS):
                     raise WrongReply(reply.reason)
                 raise self.silence(question, reply)
         found = []
         for place, reply in enumerate(replies):
-            self.check(reply)
+            if not questions[place].is_beside:
+                self.check(reply)
             found.append(read(place, reply))
         return found
 
@@ -191,3 +193,8 @@ class Server:
         if self.address.is_encrypted or self.address.is_loopback:
             return "no key was sent: OPENAI_API_KEY is not set; key_from= names another variable"
         return "no key was sent: http:// is not encrypted"
+
+
+def _taken(question: Question, reply: Any) -> Usage:
+    """What a reply came to. Beside the API no model reads tokens, so that none are counted."""
+    return Usage(1) if question.is_beside else counted(reply)

@@ -121,7 +121,8 @@ def test_the_error_names_the_example_the_numbers_and_the_remedy(server: StubServ
         f"127.0.0.1:{server.port}: 41 tokens and 1 to write, its context holds 32 (10 too many); nothing is cut off, since the "
         "answer would be about another text: give it in pieces, such as paragraphs, serve the model with a longer context, or load "
         "it (--llm-model PATH), where long texts are read in windows (HTTP 400: request (41 tokens) exceeds the available context "
-        "size (32 tokens), try increasing it)"
+        "size (32 tokens), try increasing it); of how many tokens its context holds (max_model_len) it does not say; windows take "
+        "a server that has /tokenize and gives prompt_logprobs of a prompt of token ids, such as vLLM"
     )
 
 

@@ -1,4 +1,5 @@
-"""A small server of a causal model that speaks `echo` with `logprobs`, like vLLM, and streams: `python echo_server.py MODEL PORT`.
+"""A small server of a causal model that speaks `echo` with `logprobs`, like vLLM, reads tokens by their numbers if it has a
+context, and streams: `python echo_server.py MODEL PORT`.
 
 Its numbers come from the model's own logits, one text at a time, in float64: no line of the package computes them.
 """
@@ -46,7 +47,7 @@ class Model:
 
 def complete(model: Model, body: dict[str, Any]) -> dict[str, Any]:
     """The reply to a question that is not streamed."""
-    tokens = model.tokenizer(body["prompt"])["input_ids"]
+    tokens = read(model, body["prompt"])
     answer = list(model.written(tokens, body["max_tokens"]))
     text = model.tokenizer.decode([token for token, _ in answer], skip_special_tokens=True)
     choice = {"index": 0, "text": text, "finish_reason": _reason(model, answer), "logprobs": None}
@@ -54,7 +55,23 @@ def complete(model: Model, body: dict[str, Any]) -> dict[str, Any]:
         choice["logprobs"] = _listed(model, tokens if body.get("echo") else [], answer)
     if body.get("echo"):
         choice["text"] = body["prompt"] + text
+    if body.get("prompt_logprobs") is not None:
+        choice |= {"prompt_token_ids": tokens, "prompt_logprobs": _rows(model, tokens)}
     return {"object": "text_completion", "model": NAME, "choices": [choice], "usage": _usage(tokens, answer)}
+
+
+def read(model: Model, prompt: str | list[int]) -> list[int]:
+    return model.tokenizer(prompt)["input_ids"] if isinstance(prompt, str) else prompt  # type: ignore[no-any-return]
+
+
+def _rows(model: Model, tokens: list[int]) -> list[dict[str, Any] | None]:
+    rows = model.log_probs(tokens)
+    scored = [(token, float(rows[place, token])) for place, token in enumerate(tokens[1:])]
+    written = model.tokenizer.decode
+    return [
+        None,
+        *({str(token): {"logprob": score, "decoded_token": written([token])}} for token, score in scored),
+    ]
 
 
 def _listed(model: Model, tokens: list[int], answer: list[tuple[int, float]]) -> dict[str, Any]:
@@ -103,15 +120,23 @@ class Handler(BaseHTTPRequestHandler):
     model: Model
 
     def do_GET(self) -> None:
-        self._send(200, {"object": "list", "data": [{"id": NAME, "object": "model", "owned_by": "tests"}]})
+        assert isinstance(self.server, Served)
+        told = {"id": NAME, "object": "model", "owned_by": "tests", "max_model_len": self.server.context}
+        self._send(200, {"object": "list", "data": [told]})
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         assert isinstance(self.server, Served)
         if not self.server.may_answer():
             self.close_connection = True
+        elif self.path == "/tokenize" and self.server.context is not None:
+            tokens = self.model.tokenizer(body["prompt"], add_special_tokens=body["add_special_tokens"])["input_ids"]
+            self._send(200, {"tokens": tokens, "count": len(tokens)})
         elif self.path != "/v1/completions":
             self._send(404, {"detail": "Not Found"})
+        elif self.server.context is not None and len(read(self.model, body["prompt"])) >= self.server.context:
+            said = f"This model's maximum context length is {self.server.context} tokens."
+            self._send(400, {"error": {"message": said, "type": "BadRequestError"}})
         elif not body.get("stream"):
             self._send(200, complete(self.model, body))
         else:
@@ -147,14 +172,15 @@ class Served(ThreadingHTTPServer):
         model: what is served.
         port: where; 0: wherever there is a place.
         answers: after so many it breaks down, with all its connections, as if it were killed; None: never.
+        context: tokens of a prompt and what is written; None: it does not say, and is asked about short ones only.
     """
 
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, model: Model, port: int = 0, *, answers: int | None = None) -> None:
+    def __init__(self, model: Model, port: int = 0, *, answers: int | None = None, context: int | None = None) -> None:
         super().__init__(("127.0.0.1", port), type("OwnHandler", (Handler,), {"model": model}))
-        self.model, self.asked, self.answers = model, 0, answers
+        self.model, self.asked, self.answers, self.context = model, 0, answers, context
         self._counting = Lock()
         self.is_down = Event()
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+from threading import Thread
 from typing import Any
 
 import numpy as np
 import pytest
 
-from pytest_llm import Arrival, Decoding, Endpoint, Generate, assert_latency_below, embedded, load_examples
+from pytest_llm import Arrival, Decoding, Endpoint, Generate, assert_latency_below, embedded, load_examples, measure
 from pytest_llm.inference.probe import time_requests
 from pytest_llm.models.transformers_model import TransformersModel
 from pytest_llm.tasks.timed import Timed
 from tests.served.echo_server import NAME, Served
 
 OPENINGS = [" ".join(example.text.split()[:30]) for example in load_examples(embedded("data/held_out.jsonl"))][:12]
+CHAPTERS = [" ".join(example.text.split()[:90]) for example in load_examples(embedded("data/held_out.jsonl"))][:2]
 BOS = "<|endoftext|>"
 FILE = f"""
     from pytest_llm import Generate, assert_chrf_above, assert_perplexity_below
@@ -57,6 +59,41 @@ def _run(pytester: pytest.Pytester, model: str) -> list[dict[str, Any]]:
         (measured,) = test["measurements"]
         found.append({"outcome": test["outcome"], "ids": measured["ids"], "statistics": measured["statistics"]})
     return found
+
+
+LONG = f"""
+    from pytest_llm import assert_perplexity_below
+
+    TEXTS = {[OPENINGS[0], *CHAPTERS]!r}
+
+    def test_it_reads(llm):
+        assert_perplexity_below(llm, TEXTS, 500, max_length=62)
+
+    def test_it_reads_well(llm):
+        assert_perplexity_below(llm, TEXTS, 20, stride=16, max_length=40)
+
+    def test_it_reads_bytes(llm):
+        assert_perplexity_below(llm, TEXTS, 1.5, unit="byte", max_length=62)
+"""
+
+
+def test_long_texts_have_the_verdicts_and_values_of_the_loaded_model(
+    pytester: pytest.Pytester, echo_server: Served
+) -> None:
+    pytester.makepyfile(LONG)
+    with Served(echo_server.model, context=64) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        prefix = "%3C%7Cendoftext%7C%3E"
+        local = _run(pytester, "tiny-decoder")
+        served = _run(pytester, f"{server.url}#{NAME}&prefix={prefix}")
+        plain = measure(Endpoint(server.url, prefix=BOS), [OPENINGS[0], *CHAPTERS], "perplexity")
+        server.shutdown()
+
+    for here, there in zip(local, served, strict=True):
+        assert (here["outcome"], here["ids"]) == (there["outcome"], there["ids"])
+        np.testing.assert_allclose(there["statistics"], here["statistics"], rtol=2e-5)
+    np.testing.assert_allclose(plain.statistics, local[0]["statistics"], rtol=2e-5)
+    assert plain.signature.endswith("|longer texts:rolling-62")
 
 
 def test_greedy_texts_are_those_of_the_loaded_model(tiny: TransformersModel, echo_server: Served) -> None:

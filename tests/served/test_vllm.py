@@ -36,6 +36,7 @@ pytestmark = [
 BOS = "<|endoftext|>"
 WORDS = [example.text.split() for example in load_examples(embedded("data/held_out.jsonl"))]
 TEXTS = [*(" ".join(words[:30]) for words in WORDS[:6]), "Café – naïve résumé, 10 °C: 你好"]
+LONG = [*(" ".join(words[:300]) for words in WORDS[:3]), "Café – naïve résumé, 10 °C: 你好\n\n " * 12]
 
 
 @pytest.fixture(scope="module")
@@ -110,16 +111,33 @@ def test_latency_is_measured(server: RealServer, metric: Any) -> None:
     assert (np.asarray(measured.example_values) > 0).all()
 
 
-def test_a_text_beyond_its_context_is_named(server: RealServer) -> None:
-    text = " ".join(word for words in WORDS for word in words)
-    with pytest.raises(
-        MisuseError, match=r"^#1: .*: at least 1\d\d tokens and 1 to write, its context holds 128 \(\d+ too many\)"
-    ):
-        measure(Endpoint(server.url), [TEXTS[0], text[:600]], "perplexity")
+@pytest.mark.parametrize(
+    "settings", [{"max_length": 126}, {"stride": 32, "max_length": 64}, {"add_bos": False, "max_length": 60}]
+)
+def test_windows_of_long_texts_have_the_perplexity_that_they_have_here(
+    server: RealServer, tiny: TransformersModel, settings: dict[str, Any]
+) -> None:
+    served = measure(Endpoint(server.url, prefix=BOS), LONG, "perplexity", **settings)
+    here = measure(tiny, LONG, "perplexity", **settings)
+    np.testing.assert_allclose(served.statistics, here.statistics, rtol=1e-5)
+    assert served.statistics[:, 1].min() > 128
+    assert served.signature.startswith(here.signature)
+
+
+def test_texts_beyond_its_context_are_read_in_its_longest_windows(server: RealServer, tiny: TransformersModel) -> None:
+    """The server's context is 128, with the last token that is predicted, and one that it writes."""
+    served = measure(Endpoint(server.url, prefix=BOS), [TEXTS[0], *LONG], "byte_perplexity")
+    here = measure(tiny, [TEXTS[0], *LONG], "byte_perplexity", max_length=126)
+    np.testing.assert_allclose(served.statistics, here.statistics, rtol=1e-5)
+    assert served.signature.endswith("|longer texts:rolling-126")
+
+
+def test_a_prompt_beyond_its_context_is_named(server: RealServer) -> None:
+    rows = [{"text": TEXTS[0], "choices": ["a", LONG[0]], "target": 0}]
     with pytest.raises(
         MisuseError, match=r"^#0: .*is too long for the server .*: its context holds 128; nothing is cut off"
     ):
-        measure(Endpoint(server.url), [text], "perplexity")
+        measure(Endpoint(server.url), rows, "acc", task=Choose("{text}"))
     with pytest.raises(MisuseError, match=r"the text ended after \d+ of 120 tokens, where the context was full"):
         Endpoint(server.url).generate(TEXTS[:1], Decoding(max_tokens=120))
 

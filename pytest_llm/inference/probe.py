@@ -11,7 +11,8 @@ from __future__ import annotations
 import gc
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -59,6 +60,11 @@ def time_requests(model: AnyModel, examples: Sequence[Example], task: Timed) -> 
     Raises:
         MisuseError: a model that writes no text, or not token by token where that is asked for; a prompt that does not fit.
     """
+    with under_the_clock(model):
+        return _timed_requests(model, examples, task)
+
+
+def _timed_requests(model: AnyModel, examples: Sequence[Example], task: Timed) -> list[RequestTimes]:
     ask = requests_to(model, task.generate.decoding, tokens=task.tokens)
     prompts = prompts_of(model, examples, task.generate.prompt)
     for number in range(task.warmup):
@@ -102,6 +108,16 @@ def _in_rounds(rounds: int, count: int, request: Callable[[int], None]) -> None:
             request(place)
 
 
+@contextmanager
+def under_the_clock(*models: AnyModel) -> Iterator[None]:
+    """Within the block models know that they are timed, if they want to: what they have to find out besides has to wait."""
+    with ExitStack() as stack:
+        for model in models:
+            if (later := getattr(model, "being_timed", None)) is not None:
+                stack.enter_context(later())
+        yield
+
+
 def asked_at_once(model: object) -> int:
     """By how many threads a model may be asked at once: what it says by its attribute `concurrency`, else one."""
     return int(getattr(model, "concurrency", 1))
@@ -123,13 +139,14 @@ def time_in_turn(
             ask(own[number % len(own)], None)
     gc.collect()
     seconds = np.full((pairs, 2), math.nan)
-    for pair in range(pairs):
-        refuse_overrun()
-        place = pair // 2 % len(examples)
-        for side in (1, 0) if pair % 2 == 0 else (0, 1):
-            stamps = timed(models[side], asks[side], prompts[side][place], tokens=task.tokens)
-            seconds[pair, side] = _times([stamps]).seconds(of)
-        note_answers(2, kept=False)
+    with under_the_clock(*models):
+        for pair in range(pairs):
+            refuse_overrun()
+            place = pair // 2 % len(examples)
+            for side in (1, 0) if pair % 2 == 0 else (0, 1):
+                stamps = timed(models[side], asks[side], prompts[side][place], tokens=task.tokens)
+                seconds[pair, side] = _times([stamps]).seconds(of)
+            note_answers(2, kept=False)
     return seconds
 
 

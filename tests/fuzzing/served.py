@@ -16,7 +16,9 @@ from pytest_llm.models.endpoint.reading import WrongReply, parsed
 from pytest_llm.models.endpoint.retrying import Failure, wait_of
 from pytest_llm.models.endpoint.server import Server
 from pytest_llm.models.endpoint.streaming import read_stream
+from pytest_llm.models.endpoint.token_ids import read_tokens, read_window
 from pytest_llm.models.endpoint.too_long import read_refusal
+from pytest_llm.models.endpoint.whole_prompts import WholePrompts
 from pytest_llm.models.endpoint.writing import read_text
 from pytest_llm.tasks.decoding import Decoding
 from tests.fuzzing.parser import Parser, of_text, texts
@@ -110,7 +112,8 @@ class _Client:
 def _stream(path: Path) -> object:
     server = Server(Address("http://127.0.0.1:1/v1"), "tiny", None, 1, Patience())
     server.client = _Client(path.read_bytes())  # type: ignore[assignment]
-    return list(read_stream(server, Question("/chat/completions", {}), Decoding()))
+    prompts = WholePrompts(server, lambda text: Question("/chat/completions", {}, text))
+    return list(read_stream(server, Question("/chat/completions", {}), Decoding(), prompts))
 
 
 def _seeds(*replies: object) -> Callable[[], list[bytes]]:
@@ -129,9 +132,9 @@ PARSERS: dict[str, Parser] = {
     ),
     "server_echo": _reply(lambda reply: echo.read(reply, "", _TEXT), _ECHO),
     "server_prompt": _reply(lambda reply: prompt_log_probs.read(reply, "", _TEXT), _PROMPT),
-    "server_text": _reply(
-        lambda reply: read_text(reply, Decoding(max_tokens=1), _TEXT), _CHAT, {**_ECHO, "usage": _USAGE}
-    ),
+    "server_tokens": _reply(read_tokens, {"count": 2, "max_model_len": 64, "tokens": [5, 6], "token_strs": None}),
+    "server_window": _reply(lambda reply: read_window(reply, [5, 6]), _PROMPT),
+    "server_text": _reply(lambda reply: read_text(reply, Decoding(max_tokens=1)), _CHAT, {**_ECHO, "usage": _USAGE}),
     "server_models": _reply(
         lambda reply: (read_facts(reply, None), read_build(reply)),
         {"object": "list", "data": [{"id": "tiny", "object": "model", "owned_by": "vllm", "max_model_len": 64}]},

@@ -61,7 +61,8 @@ def complete(model: Model, body: dict[str, Any]) -> dict[str, Any]:
 
 
 def read(model: Model, prompt: str | list[int]) -> list[int]:
-    return model.tokenizer(prompt)["input_ids"] if isinstance(prompt, str) else prompt  # type: ignore[no-any-return]
+    found: list[int] = model.tokenizer(prompt)["input_ids"] if isinstance(prompt, str) else prompt
+    return found
 
 
 def _rows(model: Model, tokens: list[int]) -> list[dict[str, Any] | None]:

@@ -6,15 +6,19 @@ import hashlib
 import json
 import math
 from collections.abc import Generator, Hashable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any
 
 from pytest_llm.data.provenance import Identity, Provenance
 from pytest_llm.errors import MisuseError, TooLongError
 from pytest_llm.models.endpoint.address import read_address
 from pytest_llm.models.endpoint.client import SILENCE, Patience, Question
+from pytest_llm.models.endpoint.reading import usage_of
 from pytest_llm.models.endpoint.scoring import Scorer
 from pytest_llm.models.endpoint.server import Server
 from pytest_llm.models.endpoint.streaming import read_stream
+from pytest_llm.models.endpoint.whole_prompts import WholePrompts
 from pytest_llm.models.endpoint.windows import Cut, WindowScorer
 from pytest_llm.models.endpoint.writing import Conversation, Mode, read_text, request
 from pytest_llm.tasks.choose import Choose
@@ -88,10 +92,11 @@ class Endpoint:
         self._server = Server(self.address, *self._made_of)
         self._scorer = Scorer(self._server)
         self._windows = WindowScorer(self._server, self._scorer)
+        self._prompts = WholePrompts(self._server, partial(self._question, decoding=Decoding(max_tokens=1)))
 
     def __getstate__(self) -> dict[str, Any]:
         """Without its connections, which another process has to make for itself."""
-        return {name: value for name, value in vars(self).items() if name not in ("_server", "_scorer", "_windows")}
+        return {name: value for name, value in vars(self).items() if name not in _MADE}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
@@ -189,7 +194,7 @@ class Endpoint:
         """
         questions = [self._question(prompt, decoding) for prompt in prompts]
         with self._server.said_of_it():
-            return self._server.read(questions, lambda place, reply: read_text(reply, decoding, prompts[place]))
+            return self._server.read(questions, lambda place, reply: self._written(reply, decoding, prompts[place]))
 
     def stream(self, prompt: str, decoding: Decoding) -> Generator[str, None, float]:
         """The pieces of the text that follows, each as soon as it is there; one a token where the server sends each by itself.
@@ -203,7 +208,11 @@ class Endpoint:
             MisuseError: as `generate`, and a stream that breaks off.
         """
         question = self._question(prompt, decoding)
-        return read_stream(self._server, question, decoding)
+        return read_stream(self._server, question, decoding, self._prompts)
+
+    def being_timed(self) -> AbstractContextManager[None]:
+        """Within the block answers are timed: what there is to ask about prompts that may have been cut is asked at its end."""
+        return self._prompts.later()
 
     def score(self, texts: Sequence[str]) -> list[list[float]]:
         """For each text the log-probability (natural) of each of its tokens, given those before it.
@@ -255,11 +264,18 @@ class Endpoint:
         _refuse_conversations([context for context, _ in pairs])
         return self._scorer.score_pairs(pairs, self.prefix)
 
+    def _written(self, reply: Any, decoding: Decoding, prompt: str) -> str:
+        written = read_text(reply, decoding)
+        self._prompts.refuse_cut(usage_of(reply), prompt)
+        return written
+
     def _question(self, prompt: str, decoding: Decoding) -> Question:
         return Question(*request(self.name, prompt, decoding, self.mode, self._server.facts.neutral), text=prompt)
 
 
 _HELLO = "Hello"
+_MADE = ("_server", "_scorer", "_windows", "_prompts")
+"""What `_start` makes."""
 
 
 def _refuse_both(name: str, given: str | None, in_address: str | None) -> None:

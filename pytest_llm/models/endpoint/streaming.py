@@ -16,15 +16,17 @@ from pytest_llm.models.endpoint.client import Question
 from pytest_llm.models.endpoint.reading import WrongReply, listed, member, only_choice, parsed, shown, text, usage_of
 from pytest_llm.models.endpoint.retrying import Failure
 from pytest_llm.models.endpoint.server import Server
-from pytest_llm.models.endpoint.too_long import refuse_cut
-from pytest_llm.models.endpoint.writing import refuse_ending, words_of
+from pytest_llm.models.endpoint.whole_prompts import WholePrompts
+from pytest_llm.models.endpoint.writing import refuse_ending
 from pytest_llm.tasks.decoding import Decoding
 from pytest_llm.usage import Usage
 
 DONE = "[DONE]"
 
 
-def read_stream(server: Server, question: Question, decoding: Decoding) -> Generator[str, None, float]:
+def read_stream(
+    server: Server, question: Question, decoding: Decoding, prompts: WholePrompts
+) -> Generator[str, None, float]:
     """The pieces that are not empty.
 
     Returns:
@@ -49,7 +51,7 @@ def read_stream(server: Server, question: Question, decoding: Decoding) -> Gener
         if ending is None:
             raise WrongReply("the stream broke off before the text was complete")
         if usage is not None:
-            refuse_cut(usage, words_of(question.text))
+            prompts.refuse_cut(usage, question.text)
         if usage is not None and not pieces <= usage.completion_tokens <= decoding.max_tokens:
             raise WrongReply(
                 f"{pieces} pieces came, and it counts {usage.completion_tokens} tokens, of {decoding.max_tokens} at most"

@@ -1,7 +1,7 @@
 """What a server's context does not hold: how servers say so, and how we do.
 
 Some refuse and name both numbers, some one of them, some go on with a part of the prompt. The last is found out by what they count:
-more than the context that they have told of, or fewer tokens than the prompt has words.
+more than the context that they have told of, or too little for the prompt (`whole_prompts`).
 """
 
 from __future__ import annotations
@@ -95,16 +95,4 @@ def refuse_overflow(usage: Usage, limit: int | None) -> None:
         raise WrongReply(
             f"it counts {usage.prompt_tokens:,} tokens in the prompt and {usage.completion_tokens:,} that it wrote, and its "
             f"context holds {limit:,}: something was left out"
-        )
-
-
-def refuse_cut(usage: Usage, prompt: str) -> None:
-    """Raise WrongReply for a prompt of which the server has read a part.
-
-    Nobody can count its tokens here; but tokenizers cut at spaces, so that a prompt has at least as many tokens as words.
-    """
-    if usage.prompt_tokens < (words := len(prompt.split())):
-        raise WrongReply(
-            f"it counts {usage.prompt_tokens:,} tokens in a prompt of {words:,} words: it has cut the prompt; serve the model "
-            f"with a longer context, or shorten the prompt"
         )

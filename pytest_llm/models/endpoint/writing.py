@@ -12,7 +12,6 @@ from typing import Any, Literal, TypeAlias
 
 from pytest_llm.errors import MisuseError
 from pytest_llm.models.endpoint.reading import WrongReply, member, only_choice, shown, text, usage_of
-from pytest_llm.models.endpoint.too_long import refuse_cut
 from pytest_llm.tasks.decoding import Decoding
 
 Mode: TypeAlias = Literal["completions", "chat"]
@@ -83,20 +82,18 @@ def request(model: str, prompt: str, decoding: Decoding, mode: Mode, neutral: Ma
     return "/completions", {**settings, "prompt": prompt}
 
 
-def read_text(reply: Any, decoding: Decoding, prompt: str) -> str:
+def read_text(reply: Any, decoding: Decoding) -> str:
     """What the server wrote after a prompt.
 
     Raises:
-        WrongReply: no text, one that ended before it was done, or more tokens than were asked for; a prompt that was cut.
+        WrongReply: no text, one that ended before it was done, or more tokens than were asked for.
     """
     choice = only_choice(reply)
     if "message" in choice:
         written = text(member(choice["message"], "content", "the message"), "the message")
     else:
         written = text(member(choice, "text", "the choice"), "the text")
-    usage = usage_of(reply)
-    refuse_cut(usage, words_of(prompt))
-    count = usage.completion_tokens
+    count = usage_of(reply).completion_tokens
     if count > decoding.max_tokens:
         raise WrongReply(f"it wrote {count} tokens, although {decoding.max_tokens} were the most")
     refuse_ending(member(choice, "finish_reason", "the choice"), count, decoding)

@@ -6,6 +6,7 @@ import math
 import pickle
 from collections.abc import Callable
 from itertools import chain
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,7 +40,7 @@ def scored(model: Endpoint, texts: list[str], **settings: object) -> list[list[f
     return [list(row) for row in measured.statistics]
 
 
-def nll(scores: list[float]) -> list[float]:
+def nll(scores: list[float]) -> list[Any]:
     return [pytest.approx(-math.fsum(scores)), len(scores)]
 
 

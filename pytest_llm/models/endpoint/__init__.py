@@ -7,8 +7,12 @@
     reading         JSON of a stranger: what is not exactly as it should be is an error
     echo            log-probabilities of a prompt's tokens, read from a reply
     capabilities    what this server can say, found out once, and held against itself
+    scoring         how probable whole texts are
+    token_ids       tokens by their numbers, in a question and in a reply
+    windows         texts that the context does not hold, in the windows of a loaded model
     writing         a text that goes on, asked for and read
     too_long        what the context does not hold: said by the server, or seen in what it counts
+    whole_prompts   whether a prompt was read whole, by what the server counts
     endpoint        the model under test
 
 Nothing here is loaded before a model is an address. HTTP is `httpx2`, of the extra [served].

@@ -1,9 +1,9 @@
 """Whether a server has read a prompt whole, by what it counts.
 
 Nobody can count its tokens here. But most tokenizers cut at spaces, so that a prompt has at least as many tokens as words. Where a
-server counts fewer, it has left out a part, or its tokenizer joins words (SuperBPE, Liu et al. 2025, arXiv:2503.13423). Then it counts
-the prompt's two halves, which are cut between two words. If it has joined words in the whole, it joins them in the halves, too, and
-these have as many tokens together, wherever they are not cut within one. If it has left something out, they have more.
+server counts fewer, it has left out a part, or its tokenizer joins words (SuperBPE, Liu et al. 2025, arXiv:2503.13423). Then it
+counts the prompt's two halves, which are cut between two words. A tokenizer that joins words in the whole joins them in the halves,
+which have as many tokens together, unless they are cut within one. Where something was left out of the whole, they have more.
 """
 
 from __future__ import annotations

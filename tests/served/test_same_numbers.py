@@ -16,7 +16,8 @@ from pytest_llm.tasks.timed import Timed
 from tests.served.echo_server import NAME, Served
 
 OPENINGS = [" ".join(example.text.split()[:30]) for example in load_examples(embedded("data/held_out.jsonl"))][:12]
-CHAPTERS = [" ".join(example.text.split()[:90]) for example in load_examples(embedded("data/held_out.jsonl"))][:2]
+CHAPTER = " ".join(load_examples(embedded("data/held_out.jsonl"))[0].text.split()[:90])
+CHAPTERS = [CHAPTER, "Café – naïve résumé, 10 °C: 你好\n\n " * 6]
 BOS = "<|endoftext|>"
 FILE = f"""
     from pytest_llm import Generate, assert_chrf_above, assert_perplexity_below
@@ -67,7 +68,7 @@ LONG = f"""
     TEXTS = {[OPENINGS[0], *CHAPTERS]!r}
 
     def test_it_reads(llm):
-        assert_perplexity_below(llm, TEXTS, 500, max_length=62)
+        assert_perplexity_below(llm, TEXTS, 5000, max_length=62)
 
     def test_it_reads_well(llm):
         assert_perplexity_below(llm, TEXTS, 20, stride=16, max_length=40)
@@ -78,7 +79,7 @@ LONG = f"""
 
 
 def test_long_texts_have_the_verdicts_and_values_of_the_loaded_model(
-    pytester: pytest.Pytester, echo_server: Served
+    pytester: pytest.Pytester, echo_server: Served, tiny: TransformersModel
 ) -> None:
     pytester.makepyfile(LONG)
     with Served(echo_server.model, context=64) as server:
@@ -87,12 +88,15 @@ def test_long_texts_have_the_verdicts_and_values_of_the_loaded_model(
         local = _run(pytester, "tiny-decoder")
         served = _run(pytester, f"{server.url}#{NAME}&prefix={prefix}")
         plain = measure(Endpoint(server.url, prefix=BOS), [OPENINGS[0], *CHAPTERS], "perplexity")
+        bare = measure(Endpoint(server.url), CHAPTERS, "perplexity")
         server.shutdown()
 
     for here, there in zip(local, served, strict=True):
         assert (here["outcome"], here["ids"]) == (there["outcome"], there["ids"])
         np.testing.assert_allclose(there["statistics"], here["statistics"], rtol=2e-5)
     np.testing.assert_allclose(plain.statistics, local[0]["statistics"], rtol=2e-5)
+    here = measure(tiny, CHAPTERS, "perplexity", max_length=62, add_bos=False)
+    np.testing.assert_allclose(bare.statistics, here.statistics, rtol=2e-5)
     assert plain.signature.endswith("|longer texts:rolling-62")
 
 

@@ -31,6 +31,9 @@ FILE = f"""
     def test_it_reads_well(llm):
         assert_perplexity_below(llm, TEXTS, 20)
 
+    def test_it_reads_long_texts(llm):
+        assert_perplexity_below(llm, {CHAPTERS!r}, 20, stride=32, max_length=96)
+
     def test_it_writes(llm):
         assert_chrf_above(llm, ROWS, 90, task=Generate(max_tokens=6, filter="none"))
 """
@@ -41,19 +44,23 @@ def test_verdicts_and_values_of_examples_are_those_of_the_loaded_model(
 ) -> None:
     pytester.makepyfile(FILE)
     local = _run(pytester, "tiny-decoder")
-    served = _run(pytester, f"{echo_server.url}#{NAME}&prefix=%3C%7Cendoftext%7C%3E")
+    with Served(echo_server.model, context=128) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        served = _run(pytester, f"{server.url}#{NAME}&prefix=%3C%7Cendoftext%7C%3E")
+        server.shutdown()
 
-    assert [one["outcome"] for one in local] == [one["outcome"] for one in served] == ["passed", "failed", "failed"]
+    outcomes = ["passed", "failed", "failed", "failed"]
+    assert [one["outcome"] for one in local] == [one["outcome"] for one in served] == outcomes
     for here, there in zip(local, served, strict=True):
         assert here["ids"] == there["ids"]
         np.testing.assert_allclose(there["statistics"], here["statistics"], rtol=2e-5)
-    assert [len(one["ids"]) for one in local] == [6, 6, 6]
+    assert [len(one["ids"]) for one in local] == [6, 6, 2, 6]
 
 
 def _run(pytester: pytest.Pytester, model: str) -> list[dict[str, Any]]:
     """Of each test how it ended, and what was counted of each example."""
     arguments = ("-p", "no:cacheprovider", "--llm-device=cpu", f"--llm-model={model}", "--llm-json=record.json")
-    pytester.runpytest_inprocess(*arguments).assert_outcomes(passed=1, failed=2)
+    pytester.runpytest_inprocess(*arguments).assert_outcomes(passed=1, failed=3)
     record = json.loads((pytester.path / "record.json").read_text(encoding="utf-8"))
     found = []
     for test in record["tests"]:
@@ -62,42 +69,18 @@ def _run(pytester: pytest.Pytester, model: str) -> list[dict[str, Any]]:
     return found
 
 
-LONG = f"""
-    from pytest_llm import assert_perplexity_below
-
-    TEXTS = {[OPENINGS[0], *CHAPTERS]!r}
-
-    def test_it_reads(llm):
-        assert_perplexity_below(llm, TEXTS, 5000, max_length=62)
-
-    def test_it_reads_well(llm):
-        assert_perplexity_below(llm, TEXTS, 20, stride=16, max_length=40)
-
-    def test_it_reads_bytes(llm):
-        assert_perplexity_below(llm, TEXTS, 1.5, unit="byte", max_length=62)
-"""
-
-
-def test_long_texts_have_the_verdicts_and_values_of_the_loaded_model(
-    pytester: pytest.Pytester, echo_server: Served, tiny: TransformersModel
-) -> None:
-    pytester.makepyfile(LONG)
+def test_long_texts_have_the_values_of_the_loaded_model(tiny: TransformersModel, echo_server: Served) -> None:
     with Served(echo_server.model, context=64) as server:
         Thread(target=server.serve_forever, daemon=True).start()
-        prefix = "%3C%7Cendoftext%7C%3E"
-        local = _run(pytester, "tiny-decoder")
-        served = _run(pytester, f"{server.url}#{NAME}&prefix={prefix}")
-        plain = measure(Endpoint(server.url, prefix=BOS), [OPENINGS[0], *CHAPTERS], "perplexity")
+        served = measure(Endpoint(server.url, prefix=BOS), [OPENINGS[0], *CHAPTERS], "byte_perplexity")
         bare = measure(Endpoint(server.url), CHAPTERS, "perplexity")
         server.shutdown()
 
-    for here, there in zip(local, served, strict=True):
-        assert (here["outcome"], here["ids"]) == (there["outcome"], there["ids"])
-        np.testing.assert_allclose(there["statistics"], here["statistics"], rtol=2e-5)
-    np.testing.assert_allclose(plain.statistics, local[0]["statistics"], rtol=2e-5)
-    here = measure(tiny, CHAPTERS, "perplexity", max_length=62, add_bos=False)
-    np.testing.assert_allclose(bare.statistics, here.statistics, rtol=2e-5)
-    assert plain.signature.endswith("|longer texts:rolling-62")
+    local = measure(tiny, [OPENINGS[0], *CHAPTERS], "byte_perplexity", max_length=62)
+    np.testing.assert_allclose(served.statistics, local.statistics, rtol=2e-5)
+    local = measure(tiny, CHAPTERS, "perplexity", max_length=62, add_bos=False)
+    np.testing.assert_allclose(bare.statistics, local.statistics, rtol=2e-5)
+    assert served.signature.endswith("|longer texts:rolling-62")
 
 
 def test_greedy_texts_are_those_of_the_loaded_model(tiny: TransformersModel, echo_server: Served) -> None:

@@ -105,7 +105,7 @@ def test_messages_that_are_left_out_are_found_out(server: StubServer) -> None:
 
 def test_a_server_that_cuts_in_blocks_is_found_out(server: StubServer) -> None:
     """As llama.cpp did: what is kept is between half of the context and all of it."""
-    for repeats in range(2, 12):
+    for repeats in (2, 3, 7):
         server.script = counting(joining, 60, block=30)
         with pytest.raises(MisuseError, match="it has cut the prompt"):
             Endpoint(server.url).generate([JOINED * repeats], TWO)
@@ -121,16 +121,16 @@ def test_a_stream_is_looked_at_too(server: StubServer) -> None:
 
 @pytest.mark.parametrize("tokens", [False, True])
 def test_what_is_timed_is_asked_about_afterwards(server: StubServer, tokens: bool) -> None:
-    task = Timed(Generate(max_tokens=2, filter="none"), tokens=tokens, warmup=1, rounds=2)
+    task = Timed(Generate(max_tokens=2, filter="none"), tokens=tokens, warmup=1, rounds=1)
     texts = load_examples([JOINED, JOINED * 2])
     server.script = counting(joining)
 
     time_requests(Endpoint(server.url), texts, task)
 
     asked = [question.body["prompt"] for question in server.questions]
-    assert len(asked) > 5
-    assert all(prompt.startswith(JOINED) for prompt in asked[:5])
-    assert not any(prompt.startswith(JOINED) for prompt in asked[5:])
+    assert len(asked) > 3
+    assert all(prompt.startswith(JOINED) for prompt in asked[:3])
+    assert not any(prompt.startswith(JOINED) for prompt in asked[3:])
     server.script = counting(joining, 20)
     with pytest.raises(MisuseError, match="counts 20 tokens in a prompt of 84 words: it has cut the prompt"):
         time_requests(Endpoint(server.url), texts, task)

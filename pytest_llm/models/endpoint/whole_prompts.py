@@ -18,12 +18,10 @@ from pytest_llm.models.endpoint.server import Server
 from pytest_llm.models.endpoint.writing import Conversation, words_of
 from pytest_llm.usage import Usage
 
-SPLITS = (0.5, 0.4, 0.6, 0.3, 0.7)
-"""Where a prompt is cut, one after the other: a place between two tokens is among them."""
 ROUNDING = 1
 """Tokens that a half may have for its own: SentencePiece begins each text with a space."""
-MOST_PARTS = 8
-"""Tokens that come of one which is cut in two."""
+MOST_WORDS = 8
+"""In a token. So of as many places one is between two tokens, one that is cut becomes no more, and no context is as short."""
 
 
 class WholePrompts:
@@ -69,14 +67,17 @@ class WholePrompts:
 
     def _joins_words(self, count: int, prompt: str) -> bool:
         text, is_chat = words_of(prompt).strip(), isinstance(prompt, Conversation)
+        words = len(text.split())
+        if words <= MOST_WORDS:
+            return count > 0
         gaps = [gap.start() for gap in re.finditer(r"\s+", text)]
-        for part in SPLITS if gaps else ():
-            gap = gaps[int(part * len(gaps))]
+        middle = len(gaps) // 2
+        for gap in [*gaps[middle:], *gaps[:middle]][:MOST_WORDS]:
             halves = self._counted([text[:gap], text[gap:]], is_chat)
             alone = sum(halves) - self._of_template(is_chat)
-            if alone < len(text.split()) and alone <= count + ROUNDING:
+            if alone < words and alone <= count + ROUNDING:
                 return True
-            if alone > count + MOST_PARTS:
+            if alone > count + MOST_WORDS:
                 return False
         return False
 

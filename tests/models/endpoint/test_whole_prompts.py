@@ -26,7 +26,9 @@ def joining(text: str) -> int:
     return len(re.findall(r"\s*(?:of\s)?(?:the\s)?\S+", text))
 
 
-def counting(tokens: Callable[[str], int], limit: int = 10_000, *, block: int = 1) -> Callable[[Asked], Reply]:
+def counting(
+    tokens: Callable[[str], int], limit: int = 10_000, *, block: int = 1, begin: int = 1
+) -> Callable[[Asked], Reply]:
     """A server that reads the end of what has more than so many tokens, in blocks or not, and says nothing of it."""
 
     def script(asked: Asked) -> Reply:
@@ -34,7 +36,7 @@ def counting(tokens: Callable[[str], int], limit: int = 10_000, *, block: int = 
             return honest(asked)
         is_chat = "messages" in asked.body
         said = " ".join(one["content"] for one in asked.body["messages"]) if is_chat else asked.body["prompt"]
-        count = tokens(said) + (TEMPLATE if is_chat else 1)
+        count = tokens(said) + (TEMPLATE if is_chat else begin)
         while count > limit:
             count -= block
         content = chat(asked.body) if is_chat else completion(asked.body)
@@ -61,7 +63,22 @@ def test_a_tokenizer_that_joins_words_is_not_taken_for_a_cut(server: StubServer,
     measure(Endpoint(server.url, mode=mode), rows, "exact_match", task=Generate("{text}", chat=is_chat, max_tokens=2))
 
     assert (joining(JOINED), len(JOINED.split())) == (TOKENS, WORDS)
-    assert 3 + 1 + 6 <= len(server.questions) <= 3 + 1 + 2 * 3 * 5  # what stands round a text is asked for once
+    assert 3 + 1 + 6 <= len(server.questions) <= 3 + 1 + 2 * 3 * 2  # what stands round a text is asked for once
+
+
+@pytest.mark.parametrize("before", range(4))
+def test_a_token_that_falls_apart_in_the_middle_is_no_cut(server: StubServer, before: int) -> None:
+    server.script = counting(lambda text: len(re.findall(r"by the way of|\S+", text)))
+    assert Endpoint(server.url).generate(["x " * before + "by the way of " * 20], TWO)
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    ["in the", "x in the", "a b c d e f in the", "a b c d e in the end of it", "in the in the in the in the in the"],
+)
+def test_a_short_prompt_of_joined_words_is_no_cut(server: StubServer, prompt: str) -> None:
+    server.script = counting(lambda text: len(re.findall(r"in the(?: end of it)?|\S+", text)), begin=0)
+    assert Endpoint(server.url).generate([prompt], TWO)
 
 
 def test_a_prompt_with_as_many_tokens_as_words_needs_no_other_question(server: StubServer) -> None:
@@ -82,7 +99,7 @@ def test_a_prompt_that_is_cut_is_found_out_where_words_are_joined(server: StubSe
 
 @pytest.mark.parametrize("too_many", [1, 2, 8, 100])
 def test_the_smallest_cut_is_found_out_where_words_are_not_joined(server: StubServer, too_many: int) -> None:
-    server.script = counting(lambda text: len(text.split()), 32)
+    server.script = counting(lambda text: len(text.split()), 32, begin=0)
     with pytest.raises(MisuseError, match="it has cut the prompt"):
         Endpoint(server.url).generate(["word " * (32 + too_many)], TWO)
 

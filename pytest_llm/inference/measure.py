@@ -223,7 +223,7 @@ def _signing(metric: Metric, model: Any, task: Task) -> Signing:
 
 
 def _longest(outputs: Sequence[Any]) -> int:
-    return max((len(output) for output in outputs if isinstance(output, np.ndarray)), default=0)
+    return max((len(output) for output in outputs if isinstance(output, np.ndarray) and output.ndim), default=0)
 
 
 def _task_for(metric: Metric, task: Task | None) -> Task:

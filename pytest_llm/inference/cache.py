@@ -57,11 +57,10 @@ class Cache:
 
     def keep(self, question: Question, answers: Mapping[Any, Any]) -> None:
         """Commit these answers: if this process is killed now, they are there. Kinds that are not kept are left out."""
-        from pytest_llm.inference.stored_values import to_bytes
+        from pytest_llm.inference.stored_values import each_to_bytes
 
-        rows = {
-            _key(question, item): packed for item, value in answers.items() if (packed := to_bytes(value)) is not None
-        }
+        packed = each_to_bytes(list(answers.values()))
+        rows = {_key(question, item): data for item, data in zip(answers, packed, strict=True) if data is not None}
         if rows:
             self._tried(lambda file: file.keep(question, rows, self._most_bytes), None)
 

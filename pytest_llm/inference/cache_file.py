@@ -29,6 +29,8 @@ _TOUCHED_AFTER = 24
 _SHARE_KEPT = 0.9
 """Of the allowed size, where it was exceeded: so that not every batch has to make room."""
 _KEYS_AT_A_TIME = 500
+_PAGES_IN_LOG = 4000
+"""Of 4 kB, before they are copied into the file: keys are digests, so that a commit of 250 answers changes as many pages."""
 _TABLES = """
 CREATE TABLE IF NOT EXISTS questions (key BLOB PRIMARY KEY, model TEXT NOT NULL, request TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS answers (
@@ -107,6 +109,7 @@ class CacheFile:
             raise ForeignFileError(f"of version {self._number('user_version')}, and this release writes {VERSION}")
         # after a crash of the machine the last answers may be missing, but none is wrong
         self._connection.execute("PRAGMA synchronous = NORMAL")
+        self._connection.execute(f"PRAGMA wal_autocheckpoint = {_PAGES_IN_LOG}")
 
     def _switch_to_wal(self) -> None:
         """Wait for other processes that are making the same file: SQLite does not, for this."""

@@ -7,8 +7,9 @@ Everything is read back bit for bit.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, is_dataclass
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,6 +40,12 @@ def to_bytes(value: object) -> bytes | None:
         if all(part is not None for part in parts):
             return b"d" + b"".join(len(part).to_bytes(4, "little") + part for part in parts if part is not None)
     return None
+
+
+def each_to_bytes(values: Sequence[object]) -> list[bytes | None]:
+    """`to_bytes` of each."""
+    together = _packed_together(values)
+    return [to_bytes(value) for value in values] if together is None else [b"a" + packed for packed in together]
 
 
 def from_bytes(data: bytes) -> Any:
@@ -95,6 +102,23 @@ def _packed(array: NDArray[Any]) -> bytes | None:
         if small.astype(np.float64).tobytes() == array.tobytes():  # bit for bit: NaN and −0.0 too
             stored, array = "f", small
     return f"{kind}{stored}".encode() + array.astype(_TYPES[stored], copy=False).tobytes()
+
+
+def _packed_together(values: Sequence[object]) -> list[bytes] | None:
+    """`_packed` of rows that are float64 and came from float32, for a fifth of the time; None where a value is another."""
+    rows = [value for value in values if isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype == "=f8"]
+    if not rows or len(rows) < len(values):
+        return None
+    joined = np.concatenate(rows)
+    with np.errstate(over="ignore"):
+        small = joined.astype(np.float32)
+    if small.astype(np.float64).tobytes() != joined.tobytes():
+        return None
+    data, ends = (
+        small.astype(_TYPES["f"], copy=False).tobytes(),
+        [*accumulate((4 * len(row) for row in rows), initial=0)],
+    )
+    return [b"df" + data[first:end] for first, end in pairwise(ends)]
 
 
 def _unpacked(data: bytes) -> NDArray[Any]:

@@ -38,6 +38,7 @@ from pytest_llm.judging.measurement import Measurement
 from pytest_llm.limit import Limit
 from pytest_llm.metrics.language_modeling import Perplexity
 from pytest_llm.models.transformers_model import TransformersModel
+from pytest_llm.statistics.jackknife import Estimate
 from pytest_llm.storage import growing_array
 
 WORDS = [
@@ -218,14 +219,17 @@ def test_texts_are_dropped_while_they_are_read(tmp_path: Path, monkeypatch: pyte
     st.lists(st.text("ab cd", min_size=1).filter(str.strip), min_size=1, max_size=60, unique=True),
     st.none() | st.lists(st.sampled_from("xyz"), min_size=60, max_size=60),
     st.integers(1, 20),
+    st.integers(1, 70),
 )
-def test_where_it_lies_changes_no_bit(texts: list[str], clusters: list[str] | None, batch: int) -> None:
+def test_where_it_lies_changes_no_bit(texts: list[str], clusters: list[str] | None, batch: int, at_once: int) -> None:
+    """Nor how much of it is looked at at once, but for the last digits of sums."""
     rows = [{"text": text} | ({} if clusters is None else {"cluster": clusters[i]}) for i, text in enumerate(texts)]
     found = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(in_batches, "BATCH", batch)
         patch.setattr(stored_examples, "_PER_BLOCK", 8)
         patch.setattr(seen_ids, "RECENT", 4)
+        patch.setattr(growing_array, "AT_ONCE", at_once)
         for most_in_memory in (growing_array.MOST_IN_MEMORY, 0, 100):
             patch.setattr(growing_array, "MOST_IN_MEMORY", most_in_memory)
             m = measure(Unigram(), stream(rows), "perplexity")
@@ -234,6 +238,14 @@ def test_where_it_lies_changes_no_bit(texts: list[str], clusters: list[str] | No
             arrays = m.statistics.tobytes(), m.example_values.tobytes()
             found.append((m.value, m.estimate, kept, said, m.worst_places(), m.statistics.shape, *arrays))
     assert found[1:] == found[:1] * 2
+    listed = measure(Unigram(), rows, "perplexity")
+    value, estimate, _, _, worst, _, *arrays = found[0]
+    assert (worst, arrays) == (listed.worst_places(), [listed.statistics.tobytes(), listed.example_values.tobytes()])
+    assert value == pytest.approx(listed.value, rel=1e-12)
+    assert (estimate is None) == (listed.estimate is None)
+    if isinstance(estimate, Estimate) and isinstance(listed.estimate, Estimate):
+        numbers = [(e.standard_error, e.degrees_of_freedom, e.units) for e in (estimate, listed.estimate)]
+        assert numbers[0] == pytest.approx(numbers[1], rel=1e-9, abs=1e-12)
 
 
 def test_a_full_disk_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from pytest_llm.inference.stored_values import from_bytes, to_bytes
+from pytest_llm.inference.stored_values import each_to_bytes, from_bytes, to_bytes
 from pytest_llm.metrics.divergence import TokenDivergence
 
 ANY_FLOATS = arrays.arrays(st.sampled_from(["f4", "f8"]), st.integers(0, 30))
@@ -35,6 +35,19 @@ def test_what_came_from_float32_takes_four_bytes_a_number() -> None:
     log_probs = np.random.default_rng(0).normal(size=1000).astype(np.float32).astype(np.float64)
     assert len(to_bytes(log_probs) or b"") < 4010
     assert kept(log_probs).tobytes() == log_probs.tobytes()
+
+
+ROWS = [
+    np.array(values, dtype)
+    for values in ([], [-1.5, np.nan, np.inf], [-0.0], [0.1], [1e300])
+    for dtype in ("<f8", ">f8", "<f4")
+    if values != [1e300] or dtype != "<f4"
+]
+
+
+@given(st.lists(ANY_FLOATS | st.sampled_from(ROWS) | st.text(max_size=2)) | st.lists(st.sampled_from(ROWS[0:9:3])))
+def test_many_are_packed_as_each_by_itself(values: list[Any]) -> None:
+    assert each_to_bytes(values) == [to_bytes(value) for value in values]
 
 
 @given(st.text(st.characters(), max_size=40))  # lone surrogates are among them

@@ -239,8 +239,9 @@ def test_where_it_lies_changes_no_bit(texts: list[str], clusters: list[str] | No
             found.append((m.value, m.estimate, kept, said, m.worst_places(), m.statistics.shape, *arrays))
     assert found[1:] == found[:1] * 2
     listed = measure(Unigram(), rows, "perplexity")
-    value, estimate, _, _, worst, _, *arrays = found[0]
-    assert (worst, arrays) == (listed.worst_places(), [listed.statistics.tobytes(), listed.example_values.tobytes()])
+    value, estimate, _, _, worst, _, statistics, values = found[0]
+    assert worst == listed.worst_places()
+    assert (statistics, values) == (listed.statistics.tobytes(), listed.example_values.tobytes())
     assert value == pytest.approx(listed.value, rel=1e-12)
     assert (estimate is None) == (listed.estimate is None)
     if isinstance(estimate, Estimate) and isinstance(listed.estimate, Estimate):

@@ -14,7 +14,7 @@ import hashlib
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +29,8 @@ _TOUCHED_AFTER = 24
 _SHARE_KEPT = 0.9
 """Of the allowed size, where it was exceeded: so that not every batch has to make room."""
 _KEYS_AT_A_TIME = 500
+_MOST_TO_NOTE = 2**16
+"""Uses that are remembered until the next answers are kept, or the end."""
 _PAGES_IN_LOG = 4000
 """Of 4 kB, before they are copied into the file: keys are digests, so that a commit of 250 answers changes as many pages."""
 _TABLES = """
@@ -163,6 +165,10 @@ class CacheFile:
             if damaged:
                 with self._transaction():
                     self._connection.executemany("DELETE FROM answers WHERE key = ?", damaged)
+            if len(self._used) > _MOST_TO_NOTE:  # of a stream that is known there may be any number
+                with suppress(sqlite3.OperationalError), self._transaction():  # as at the end: it is no reason to stop
+                    self._note_uses()
+                self._used.clear()
         return found
 
     def keep(self, question: Question, answers: Mapping[bytes, bytes], most_bytes: int) -> None:

@@ -107,6 +107,17 @@ def test_a_use_is_noted_at_the_end_but_not_again_within_a_day(file: CacheFile, m
         assert [entry.used for entry in file.entries()] == [noted * 3600]
 
 
+def test_uses_are_noted_before_there_are_too_many(file: CacheFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache_file, "_MOST_TO_NOTE", 2)
+    at_hour(monkeypatch, 0)
+    file.keep(QUESTION, {key(number): b"one" for number in range(3)}, LARGE)
+    at_hour(monkeypatch, 40)
+    for number, noted in enumerate((0, 0, 40)):
+        file.find([key(number)])
+        assert [entry.used for entry in file.entries()] == [noted * 3600]
+    assert not file._used
+
+
 def test_what_was_used_while_the_clock_was_ahead_goes_as_what_was_used_now(
     file: CacheFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -167,7 +167,9 @@ def test_one_row_with_all_the_weight_has_no_estimate(weights: list[int]) -> None
     assert jackknife(data, ratio) is None
 
 
-def test_clusters_are_summed_in_order_of_first_appearance() -> None:
+@pytest.mark.parametrize("at_once", [1, 3, 100])
+def test_clusters_are_summed_in_order_of_first_appearance(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pytest_llm.storage.growing_array.AT_ONCE", at_once)
     sums = sum_by_cluster(np.array([[1.0, 10], [2, 20], [3, 30], [4, 40]]), ["b", "a", "b", "c"])
     assert sums.tolist() == [[4, 40], [2, 20], [4, 40]]
 

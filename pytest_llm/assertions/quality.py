@@ -43,6 +43,7 @@ def assert_perplexity_below(
     *Windows.* A text longer than the context is cut. By default into rolling windows, as lm-evaluation-harness's
     `loglikelihood_rolling` does: each token is scored once, and only the last window reaches back to fill the context.
     With `stride`, into overlapping windows as in the Hugging Face guide: slower, with more context per token, a lower number.
+    Of a served model this takes a server that is exact about tokens, such as vLLM; else a longer text is an error.
 
     *Precision.* The log-softmax is taken in float32 whatever the model's type, and sums are kept in float64.
 

@@ -33,6 +33,8 @@ class Endpoint:
     What a server answers is remembered for the session, as any model's answers are. On disk it is kept only with `cache_as`: the
     same name may stand for other weights tomorrow, and nobody can tell from outside.
 
+    A text that its context does not hold is scored in the windows of a loaded model, by a server that is exact: see `windows`.
+
     Args:
         url: `http://host:port/v1`, with `#name` for the model's name; see `address`.
         model: its name on the server, if the address does not end with it; None: the only one that the server has.

@@ -8,6 +8,7 @@ import pytest
 
 from pytest_llm.models.endpoint import client
 from tests.models.endpoint.stub_server import StubServer, serving
+from tests.models.endpoint.token_server import TokenServer
 
 
 @pytest.fixture(autouse=True)
@@ -31,3 +32,11 @@ def waited(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def server() -> Iterator[StubServer]:
     with serving() as stub:
         yield stub
+
+
+@pytest.fixture
+def script(server: StubServer) -> TokenServer:
+    """The server, as one that reads tokens."""
+    made = TokenServer()
+    server.script = made
+    return made

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 
+from pytest_llm.models.language_model import Window
 from tests.models.endpoint.stub_server import MODEL, Asked, Reply, honest, like_vllm, log_probability, words
 
+CONTEXT = 32
+SHORT, LONG = "the cat sat", " ".join(f"word{number} and" for number in range(40))
 FADES = 0.002
 """Nats that a token loses with each one before it."""
 
@@ -24,7 +27,7 @@ class TokenServer:
         puts: what it puts in front of a text.
     """
 
-    def __init__(self, context: int = 32, puts: str = "") -> None:
+    def __init__(self, context: int = CONTEXT, puts: str = "") -> None:
         self.context, self.puts = context, puts
         self.told: int | None = context
         self.spoil: Callable[[Asked, Reply], Reply | None] = lambda asked, reply: None
@@ -86,3 +89,13 @@ def rows(reply: Reply) -> list[Any]:
 def of_window(asked: Asked) -> bool:
     """Whether it is a question about tokens."""
     return asked.body is not None and isinstance(asked.body.get("prompt"), list)
+
+
+def of_windows(script: TokenServer, windows: Sequence[Window]) -> list[float]:
+    """The log-probabilities that the windows have, by the formula of the stub."""
+    return list(chain.from_iterable(script.scores(window.tokens)[-window.scored :] for window in windows))
+
+
+def last(asked: Asked) -> bool:
+    """Whether it is a question about the end of the long text."""
+    return of_window(asked) and asked.body["prompt"][-1] == TokenServer().tokens(LONG)[-1]

@@ -51,9 +51,8 @@ class SeenIds:
             again = int(np.flatnonzero(np.isin(in_order, repeated))[0])
             return names[again], self._first_place(in_order[again]), self._older + again
         self._in_order.extend(in_order)
-        while self._sorted and len(self._sorted[-1]) <= len(
-            ids
-        ):  # each is sorted as often as its number has binary digits
+        # each is sorted as often as its number has binary digits
+        while self._sorted and len(self._sorted[-1]) <= len(ids):
             ids = _merged(self._sorted.pop(), ids)
         self._sorted.append(ids)
         self._recent = {}

@@ -23,6 +23,7 @@ from pytest_llm import (
 )
 from pytest_llm.models.embedding_model import EmbeddingModel
 from pytest_llm.models.transformers_model import TransformersModel
+from tests import old_releases
 
 SHORT = {"length": 8}
 
@@ -34,7 +35,7 @@ SHORT = {"length": 8}
         (assert_causal, SHORT),
         (assert_padding_invariant, SHORT),
         (assert_batch_invariant, SHORT),
-        (assert_cache_consistent, SHORT),
+        pytest.param(assert_cache_consistent, SHORT, marks=old_releases.writes_into_expanded_masks),
         (assert_deterministic, SHORT),
         (assert_finite_logits, {"length": 64}),
         (assert_tokenizer_round_trips, {}),
@@ -64,7 +65,8 @@ def test_a_gguf_file_is_loaded_with_its_tokenizer(smollm2: TransformersModel) ->
 
 @pytest.mark.smollm2
 def test_what_was_read_from_gguf_is_saved_as_tensors(smollm2: TransformersModel) -> None:
-    assert "|safetensors|" in assert_save_load_identical(smollm2, length=8).signature
+    way = "safetensors" if old_releases.TRANSFORMERS >= (5,) else "save_pretrained"  # which refuses it since
+    assert f"|{way}|" in assert_save_load_identical(smollm2, length=8).signature
 
 
 @pytest.mark.slow

@@ -9,15 +9,18 @@ from pytest_llm.adversarial.edit import Edit
 from tests.behaviour.corpora import FILE, LLM, TEXT, stored, with_entries
 
 TEST = """
+    from itertools import compress
+
     import pytest
     from hypothesis import given, settings, strategies as st
     from pytest_llm.adversarial.edit import Edit, EditScript
 
     TEXT = "a good film"
     EDITS = [Edit(0, 1, "a", "A", "case"), Edit(2, 6, "good", "g00d", "leet"), Edit(7, 11, "film", "flim", "swap")]
+    USED = st.tuples(*[st.booleans()] * len(EDITS))  # each shrinks by itself
 
     @settings(max_examples=40, database=None)
-    @given(script=st.lists(st.sampled_from(EDITS), unique=True).map(lambda edits: EditScript(TEXT, tuple(edits))))
+    @given(script=USED.map(lambda used: EditScript(TEXT, tuple(compress(EDITS, used)))))
     def test_label(llm, script):
         assert llm.classify([script.perturbed]) == ["good"]
 """

@@ -28,7 +28,7 @@ has_no_shapes_of_varlen_kernels = pytest.mark.xfail(
     TORCH < (2, 5), raises=NotImplementedError, reason="its kernels for several texts run on no meta device"
 )
 breaks_more_contracts = pytest.mark.xfail(
-    TORCH < (2, 5), raises=AssertionError, reason="the two reasons above break contracts of an example"
+    TORCH < (2, 5), raises=AssertionError, reason="masks and queries that look nowhere break contracts of an example"
 )
 reads_no_pickles = pytest.mark.xfail(
     TORCH < (2, 6), raises=MisuseError, reason="its torch.load is unsafe: transformers refuses pickled weights"

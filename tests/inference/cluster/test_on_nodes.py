@@ -57,9 +57,8 @@ def test_nodes_share_the_work_and_a_killed_actor_loses_nothing(tmp_path: Path) -
             ask(model, "report", ["always"])
 
 
-@pytest.mark.filterwarnings(
-    "ignore::pytest.PytestUnraisableExceptionWarning"
-)  # old releases of Ray leave log files open
+# old releases of Ray leave log files open
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_killed_node_loses_nothing(ray_cluster: Any, tmp_path: Path) -> None:
     doomed = ray_cluster.add_node(**NODE)
     stretches = [[f"text {number}"] for number in range(60)]

@@ -16,7 +16,7 @@ def _release(package: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version(package).split("+")[0].split(".")[:2])
 
 
-TORCH, TRANSFORMERS = _release("torch"), _release("transformers")
+TORCH, TRANSFORMERS, SCIPY = map(_release, ("torch", "transformers", "scipy"))
 
 writes_into_expanded_masks = pytest.mark.xfail(
     TORCH < (2, 5), raises=RuntimeError, reason="for it, transformers writes into a mask that several texts share"

@@ -96,12 +96,16 @@ def _packed(array: NDArray[Any]) -> bytes | None:
     if array.ndim != 1 or array.dtype.char not in _TYPES or not array.dtype.isnative:
         return None
     kind = stored = array.dtype.char
-    if kind == "d":
-        with np.errstate(over="ignore", invalid="ignore"):  # the second of a NaN that signals
-            small = array.astype(np.float32)
-        if small.astype(np.float64).tobytes() == array.tobytes():  # bit for bit: NaN and −0.0 too
-            stored, array = "f", small
+    if kind == "d" and (small := _as_float32(array)) is not None:
+        stored, array = "f", small
     return f"{kind}{stored}".encode() + array.astype(_TYPES[stored], copy=False).tobytes()
+
+
+def _as_float32(array: NDArray[np.float64]) -> NDArray[np.float32] | None:
+    """The same numbers in half the bytes; None where some would change. Bit for bit: NaN and −0.0 too."""
+    with np.errstate(over="ignore", invalid="ignore"):  # the second of a NaN that signals
+        small = array.astype(np.float32)
+    return small if small.astype(np.float64).tobytes() == array.tobytes() else None
 
 
 def _packed_together(values: Sequence[object]) -> list[bytes] | None:
@@ -109,15 +113,10 @@ def _packed_together(values: Sequence[object]) -> list[bytes] | None:
     rows = [value for value in values if isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype == "=f8"]
     if not rows or len(rows) < len(values):
         return None
-    joined = np.concatenate(rows)
-    with np.errstate(over="ignore"):
-        small = joined.astype(np.float32)
-    if small.astype(np.float64).tobytes() != joined.tobytes():
+    if (small := _as_float32(np.concatenate(rows))) is None:
         return None
-    data, ends = (
-        small.astype(_TYPES["f"], copy=False).tobytes(),
-        [*accumulate((4 * len(row) for row in rows), initial=0)],
-    )
+    data = small.astype(_TYPES["f"], copy=False).tobytes()
+    ends = accumulate((4 * len(row) for row in rows), initial=0)
     return [b"df" + data[first:end] for first, end in pairwise(ends)]
 
 

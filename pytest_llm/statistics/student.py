@@ -17,8 +17,7 @@ def survival(t: float, degrees_of_freedom: float) -> float:
 
 def quantile(probability: float, degrees_of_freedom: float) -> float:
     """The value that is not exceeded with this probability; NaN without degrees of freedom."""
-    if (
-        probability in (0, 1) and degrees_of_freedom > 0
-    ):  # `stdtrit` forgets the sign at 0, and in old releases has NaN at 1
+    # `stdtrit` forgets the sign at 0, and in old releases has NaN at 1
+    if probability in (0, 1) and degrees_of_freedom > 0:
         return math.copysign(math.inf, probability - 0.5)
     return float(stdtrit(degrees_of_freedom, probability))

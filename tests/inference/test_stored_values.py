@@ -50,6 +50,11 @@ def test_many_are_packed_as_each_by_itself(values: list[Any]) -> None:
     assert each_to_bytes(values) == [to_bytes(value) for value in values]
 
 
+def test_a_nan_that_signals_makes_no_noise_among_others() -> None:
+    rows = [np.zeros(2), np.array([0x7FF0000000000001], np.uint64).view(np.float64)]
+    assert each_to_bytes(rows) == [to_bytes(row) for row in rows]
+
+
 @given(st.text(st.characters(), max_size=40))  # lone surrogates are among them
 def test_texts(text: str) -> None:
     assert kept(text) == text

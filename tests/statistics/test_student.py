@@ -6,12 +6,12 @@ import math
 
 import numpy as np
 import pytest
-import scipy
 from scipy import stats
 
 from pytest_llm.statistics.student import quantile, survival
+from tests.old_releases import SCIPY
 
-RTOL = 0 if tuple(map(int, scipy.__version__.split(".")[:2])) >= (1, 17) else 1e-7
+RTOL = 0 if SCIPY >= (1, 17) else 1e-7
 DEGREES = (-1.0, 0.0, 0.5, 1.0, 2.0, 7.0, 10.3, 99.0, 1e6, math.inf, math.nan)
 
 

@@ -39,12 +39,11 @@ class WholePrompts:
 
     def refuse_cut(self, usage: Usage, prompt: str) -> None:
         """Raise WrongReply for a prompt of which the server has read a part."""
-        if usage.prompt_tokens >= len(words_of(prompt).split()):
+        if usage.prompt_tokens >= (words := len(words_of(prompt).split())):
             return
         if self._later is not None:
             self._later[prompt] = usage
         elif not self._joins_words(usage.prompt_tokens, prompt):
-            words = len(words_of(prompt).split())
             raise WrongReply(
                 f"it counts {usage.prompt_tokens:,} tokens in a prompt of {words:,} words: it has cut the prompt; serve the model "
                 f"with a longer context, or shorten the prompt"

@@ -113,6 +113,10 @@ def test_a_server_that_does_not_tell_its_context_reads_no_windows(server: StubSe
         measure(Endpoint(server.url, prefix=BOS), [LONG], "perplexity")
 
 
+def of_long(asked: Asked) -> bool:
+    return of_tokenize(asked) and bool(asked.body["prompt"].endswith(LONG))
+
+
 SPOILED: dict[str, tuple[Callable[..., Reply | None], str]] = {
     "other tokens": (
         changing(lambda _, reply: reply.content["choices"][0]["prompt_token_ids"].__setitem__(3, 1), last),
@@ -151,28 +155,28 @@ SPOILED: dict[str, tuple[Callable[..., Reply | None], str]] = {
     "tokens in front of other texts only": (
         changing(
             lambda _, reply: reply.content.update(tokens=reply.content["tokens"][1:], count=reply.content["count"] - 1),
-            lambda asked: of_tokenize(asked) and asked.body["prompt"].endswith(LONG),
+            of_long,
         ),
         "it puts other tokens in front of 'word0 and",
     ),
     "no tokens": (
         changing(
             lambda _, reply: reply.content.update(tokens=reply.content["tokens"][:1], count=1),
-            lambda asked: of_tokenize(asked) and asked.body["prompt"].endswith(LONG),
+            of_long,
         ),
         "it finds no tokens in 'word0 and",
     ),
     "a tokenizer of others": (
         changing(
             lambda _, reply: reply.content["tokens"].__setitem__(50, reply.content["tokens"][3]),
-            lambda asked: of_tokenize(asked) and asked.body["prompt"].endswith(LONG),
+            of_long,
         ),
         "the tokens that it has read do not give back 'word0 and",
     ),
     "the text is cut": (
         changing(
             lambda _, reply: reply.content.update(tokens=reply.content["tokens"][:60], count=60),
-            lambda asked: of_tokenize(asked) and asked.body["prompt"].endswith(LONG),
+            of_long,
         ),
         "the tokens that it has read do not give back 'word0 and",
     ),

@@ -190,16 +190,17 @@ def _measured_stream(
     else:
         language_model = as_language_model(model)
         count = len(pairs) if isinstance(pairs, list) else None
-        signed, longest = _signing(metric, language_model, chosen), [0]
+        signed, longest = _signing(metric, language_model, chosen), 0
 
         def answered_once(examples: Sequence[Example]) -> Sequence[Any]:
+            nonlocal longest
             outputs = _answered_once(language_model, examples, chosen)
-            longest[0] = max(longest[0], _longest(outputs))
+            longest = max(longest, _longest(outputs))
             return outputs
 
         with using(engine), _shown(metric, chosen, count):
             done = summed(fitted, pairs, answered_once)
-        signature = signed(longest[0])
+        signature = signed(longest)
         origin, made_of = provenance(language_model), partial(identity, language_model)
     name = describe(source.data)
     return _concluded(fitted, done, signature, name, left_out, origin, made_of)
